@@ -1,0 +1,94 @@
+"""Our own checkpoint file: a net, its styles' codes and how they were made, as safetensors.
+
+Data only: nothing in the file can run. The metadata entry `nst` is JSON.
+"""
+
+import json
+import os
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from nst.errors import InputError
+from nst.transformer_net import TransformerNet
+
+SHIPPED = ("quality", "fast")
+IDENTITY = "identity"
+
+
+@dataclass
+class Checkpoint:
+    """A net with its styles.
+
+    Args:
+        net: the transformer.
+        codes: (K, D), one row a style.
+        styles: the K names; the first is `identity`, "leave it alone".
+        training: how it was made: options, steps, versions.
+    """
+
+    net: TransformerNet
+    codes: Tensor
+    styles: tuple[str, ...]
+    training: dict = field(default_factory=dict)
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> None:
+    """Write a checkpoint beside `path` and rename it, so that no half of one is ever seen."""
+    net = checkpoint.net
+    tensors = {f"net.{name}": value for name, value in net.state_dict().items()}
+    tensors["codes"] = checkpoint.codes
+    tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in tensors.items()}
+    description = {
+        "kind": "transformer",
+        "widths": net.widths,
+        "blocks": net.blocks,
+        "styles": checkpoint.styles,
+        "training": checkpoint.training,
+    }
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        save_file(tensors, partial, {"nst": json.dumps(description, default=str)})
+        os.replace(partial, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint; 'quality' and 'fast' are those shipped with the package.
+
+    The net is in float32 and in evaluation mode, without gradients.
+
+    Raises:
+        InputError: no such file, cut short, of another kind, or one that could hold code.
+    """
+    file = Path(path)
+    if str(path) in SHIPPED:
+        file = Path(str(resources.files("nst") / "pretrained" / f"{path}.safetensors"))
+    if not file.is_file():
+        raise InputError(
+            f"no checkpoint {file}: give a file that train.py made, or {' or '.join(SHIPPED)}"
+        )
+    try:
+        with safe_open(file, "pt") as archive:
+            description = json.loads((archive.metadata() or {})["nst"])
+            tensors = {key: archive.get_tensor(key).float() for key in archive.keys()}
+        net = TransformerNet(tuple(description["widths"]), description["blocks"])
+        codes = tensors.pop("codes")
+        net.load_state_dict({key.removeprefix("net."): value for key, value in tensors.items()})
+        styles, training = tuple(description["styles"]), description["training"]
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+        raise InputError(
+            f"{file} is not a checkpoint of this tool, or is cut short: "
+            "give a .safetensors file that train.py made"
+        ) from error
+    if codes.shape != (len(styles), net.code_length) or styles[0] != IDENTITY:
+        raise InputError(f"{file} has codes that do not fit its styles: train it again")
+    return Checkpoint(net.eval().requires_grad_(False), codes, styles, training)

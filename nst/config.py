@@ -1,0 +1,199 @@
+"""Every option of the three scripts, once: its default, its range and its help.
+
+Each script has one frozen dataclass. `cli.py` makes the command line from it, a TOML file may set
+any field by its name, and a Python user builds it directly. No torch here: usage errors and
+`--help` answer at once.
+"""
+
+from dataclasses import MISSING, dataclass, field, fields
+from math import isfinite
+from pathlib import Path
+
+from nst.errors import InputError
+
+
+def option(
+    default=MISSING,
+    *,
+    help: str,
+    group: str = "common",
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] | None = None,
+):
+    """Return a dataclass field that knows its help text, its group in `--help` and its range."""
+    metadata = {"help": help, "group": group, "low": low, "high": high, "choices": choices}
+    return field(default=default, metadata=metadata)
+
+
+def flag_of(name: str) -> str:
+    """Return the command line's spelling of a field: `long_side` is `--long-side`."""
+    return "--" + name.replace("_", "-")
+
+
+class Checked:
+    """A dataclass that refuses values out of their option's range or choices.
+
+    Raises:
+        InputError: names the flag, the value and what is allowed.
+    """
+
+    def __post_init__(self) -> None:
+        for spec in fields(self):
+            value = getattr(self, spec.name)
+            choices, low, high = (spec.metadata[key] for key in ("choices", "low", "high"))
+            flag = flag_of(spec.name)
+            if choices and value not in choices:
+                raise InputError(f"{flag} is {value!r}; choose from {', '.join(choices)}")
+            for number in value if isinstance(value, tuple) else (value,):
+                if number is None or isinstance(number, str | Path):
+                    continue
+                if isinstance(number, float) and not isfinite(number):
+                    raise InputError(f"{flag} is {number}; it must be a finite number")
+                if not (low is None or number >= low) or not (high is None or number <= high):
+                    raise InputError(f"{flag} is {number}; it must be {_range_text(low, high)}")
+
+
+def _range_text(low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"at least {low}"
+    if low is None:
+        return f"at most {high}"
+    return f"from {low} to {high}"
+
+
+DEVICE_HELP = "auto, cpu, cuda or cuda:N; auto takes a GPU when there is one"
+PRECISION_HELP = "auto takes bfloat16 where this machine computes it faster"
+PRECISIONS = ("auto", "float32", "bfloat16")
+CHECKPOINT_HELP = "net made by train.py, or 'quality' or 'fast', the two that are shipped"
+STYLE_HELP = "a style of the checkpoint, a blend such as 'wave*0.5+scream*0.5', or 'wave:0.6'"
+
+
+@dataclass(frozen=True)
+class PictureConfig(Checked):
+    """Options of style_transfer.py."""
+
+    content_path: Path = option(help="picture to paint, or a folder of pictures")
+    output: Path = option(help="picture to write, or a folder when --content-path is one")
+    style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
+    checkpoint: str = option("quality", help=CHECKPOINT_HELP)
+    strength: float = option(
+        1.0, help="0 leaves the picture alone, 1 is the full style", low=0, high=1
+    )
+    preserve_color: bool = option(
+        False, help="keep the picture's colours, paint its lightness only"
+    )
+    long_side: int | None = option(
+        None, help="pixels of the longer side; none keeps the size", low=16
+    )
+    device: str = option("auto", help=DEVICE_HELP, group="machine")
+    precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
+    quiet: bool = option(False, help="show no progress", group="machine")
+
+
+@dataclass(frozen=True)
+class VideoConfig(Checked):
+    """Options of stylize_video.py."""
+
+    input_video: Path = option(help="video file, GIF or folder of frames")
+    output_video: Path = option(help="video file, GIF or folder to write; its ending says which")
+    style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
+    checkpoint: str = option("fast", help=CHECKPOINT_HELP)
+    strength: float = option(
+        1.0, help="0 leaves the video alone, 1 is the full style", low=0, high=1
+    )
+    preserve_color: bool = option(False, help="keep the video's colours, paint its lightness only")
+    long_side: int | None = option(
+        None, help="pixels of the longer side; none keeps the size", low=16
+    )
+    start: float = option(0.0, help="begin here, in seconds", group="span and sound", low=0)
+    duration: float | None = option(
+        None, help="stop after so many seconds; none goes to the end", group="span and sound", low=0
+    )
+    keep_audio: bool = option(True, help="copy the sound", group="span and sound")
+    rate: float = option(
+        25.0,
+        help="frames a second of a folder of frames",
+        group="span and sound",
+        low=0.01,
+        high=1000,
+    )
+    codec: str | None = option(
+        None,
+        help="encoder, such as libx264, libx265 or ffv1; none suits the ending",
+        group="encoding",
+    )
+    crf: int = option(
+        18, help="encoder's quality: lower is better and larger", group="encoding", low=0, high=63
+    )
+    preset: str = option(
+        "veryfast", help="encoder's effort, ultrafast to veryslow", group="encoding"
+    )
+    device: str = option("auto", help=DEVICE_HELP, group="machine")
+    precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
+    quiet: bool = option(False, help="show no progress", group="machine")
+
+
+@dataclass(frozen=True)
+class TrainConfig(Checked):
+    """Options of train.py."""
+
+    content_dir: Path = option(help="folder of photos and videos, searched with its subfolders")
+    style_dir: Path = option(help="folder of style pictures, named by their files; or one picture")
+    output: Path = option(help="checkpoint to write, .safetensors")
+    init: str | None = option(
+        None, help="start from this checkpoint (or 'quality', 'fast'); new styles get new codes"
+    )
+    only_codes: bool = option(
+        False, help="with --init: train the codes, leave the net's convolutions"
+    )
+    resume: bool = option(False, help="go on where the interrupted run of --output stopped")
+    steps: int = option(20000, help="steps of the optimiser", low=1)
+    batch: int = option(4, help="pictures a step, on each process", low=1)
+    size: int = option(256, help="pixels of the square photo crops", low=64)
+    style_size: int = option(
+        384, help="pixels of a style picture's shorter side: larger gives larger strokes", low=64
+    )
+    learning_rate: float = option(
+        2e-3, help="its peak: a short rise, then half a cosine to 0", low=0
+    )
+    warmup_steps: int = option(200, help="steps of the rise", low=0)
+    widths: tuple[int, ...] = option(
+        (32, 64, 128), help="channels of the three encoder stages", group="net", low=4
+    )
+    blocks: int = option(5, help="residual blocks", group="net", low=1)
+    content_weight: float = option(1.0, help="weight of the content loss", group="losses", low=0)
+    style_weight: float = option(10.0, help="weight of the style loss", group="losses", low=0)
+    tv_weight: float = option(0.5, help="weight of the total variation", group="losses", low=0)
+    identity_share: float = option(
+        0.1, help="share of the samples that train 'leave it alone', for --strength",
+        group="losses", low=0, high=0.9,
+    )  # fmt: skip
+    content_layers: tuple[str, ...] = option(
+        ("relu3_1",), help="VGG-19 layers of the content loss", group="losses"
+    )
+    style_layers: tuple[str, ...] = option(
+        ("relu1_1", "relu2_1", "relu3_1", "relu4_1"),
+        help="VGG-19 layers of the style loss", group="losses",
+    )  # fmt: skip
+    vgg: Path | None = option(
+        None, help="VGG-19 weights; none looks for them and fetches them", group="losses"
+    )
+    log_dir: Path | None = option(
+        None, help="TensorBoard's folder; none makes one beside --output", group="record"
+    )
+    log_every: int = option(50, help="steps between two entries of the log", group="record", low=1)
+    save_every: int = option(500, help="steps between two checkpoints", group="record", low=1)
+    validate_every: int = option(
+        500, help="steps between two looks at held-out photos", group="record", low=1
+    )
+    holdout: int = option(
+        4, help="photos kept out of training to validate on", group="record", low=1
+    )
+    seed: int = option(
+        0, help="start of all random numbers", group="machine", low=0, high=2**32 - 1
+    )
+    workers: int = option(2, help="processes that load pictures", group="machine", low=0)
+    device: str = option("auto", help=DEVICE_HELP, group="machine")
+    precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
+    quiet: bool = option(False, help="show no progress", group="machine")

@@ -1,0 +1,179 @@
+"""Training samples: square crops of photos and of videos' frames, each with a style to take.
+
+A sample is a function of the seed, the step and its place in the whole batch alone. So a resumed
+run sees what an uninterrupted one would have seen, and several processes see what one would with
+the batch of all of them.
+"""
+
+import warnings
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from nst.errors import InputError
+from nst.image_io import READABLE, list_pictures, read_picture
+from nst.tensors import to_float
+
+VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi")
+FORBIDDEN_IN_NAMES = "*+:,="  # --style reads them as something else
+FRAMES_PER_VIDEO = 32  # evenly spread: more of one shot teach little, and they stay in memory
+
+
+def load_contents(folder: Path, least_side: int) -> list[np.ndarray | Path]:
+    """Find everything to train on below a folder: pictures' paths and videos' frames.
+
+    Each is opened once, so that what cannot be read is known before training: it is left out with
+    one warning that counts them.
+
+    Args:
+        least_side: pictures with a shorter side below a quarter of this are left out.
+
+    Raises:
+        InputError: no such folder, or nothing in it can be used.
+    """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}: check --content-dir")
+    contents: list[np.ndarray | Path] = []
+    refused = []
+    for file in sorted(folder.rglob("*")):
+        kind = file.suffix.lower()
+        try:
+            if kind in READABLE:
+                with Image.open(file) as picture:
+                    width, height = picture.size
+                    picture.draft("RGB", (8, 8))
+                    picture.load()
+                if min(width, height) * 4 < least_side:
+                    raise InputError(f"{file} is only {width}x{height}")
+                contents.append(file)
+            elif kind in VIDEOS:
+                contents.extend(_video_frames(file))
+        except (InputError, OSError, SyntaxError, ValueError) as error:
+            refused.append(f"{file.name} ({error})")
+    if refused:
+        warnings.warn(f"{len(refused)} files left out, such as {refused[0]}", stacklevel=2)
+    if not contents:
+        raise InputError(f"no pictures or videos in {folder} that could be used for training")
+    return contents
+
+
+def hold_out(contents: list, holdout: int) -> tuple[list, list]:
+    """Return (held out, rest): evenly spread, so that a folder sorted by kind gives one of each."""
+    chosen = {round((i + 0.5) * len(contents) / holdout) for i in range(holdout)}
+    held_out = [item for i, item in enumerate(contents) if i in chosen]
+    return held_out, [item for i, item in enumerate(contents) if i not in chosen]
+
+
+def _video_frames(path: Path) -> list[np.ndarray]:
+    import av  # late: training on photos does not need it
+
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            seconds = Fraction(container.duration or 0, av.time_base)
+            count = stream.frames or int(seconds * (stream.average_rate or 25))
+            every = max(1, count // FRAMES_PER_VIDEO)
+            frames = enumerate(container.decode(stream))
+            return [_small(f.to_image()) for i, f in frames if i % every == 0]
+    except (av.error.FFmpegError, IndexError) as error:
+        raise InputError(f"{path} cannot be read as a video") from error
+
+
+def _small(frame: Image.Image) -> np.ndarray:
+    frame.thumbnail((512, 512))
+    return np.asarray(frame)
+
+
+def open_content(content: np.ndarray | Path) -> Image.Image:
+    """Return an item of `load_contents` as a picture."""
+    return Image.fromarray(content) if isinstance(content, np.ndarray) else read_picture(content)
+
+
+class Samples(Dataset):
+    """Crops with styles, addressed by `(step, place)`; see `steps_of` for the sampler.
+
+    An item is the crop as uint8 (3, size, size) and the row of its style code, 0 = identity.
+
+    Args:
+        contents: from `load_contents`.
+        styles: how many styles there are beside the identity.
+        identity_share: chance that a sample takes the identity.
+    """
+
+    def __init__(self, contents: list, size: int, styles: int, identity_share: float, seed: int):
+        self.contents, self.size, self.styles = contents, size, styles
+        self.identity_share, self.seed = identity_share, seed
+
+    def __getitem__(self, address: tuple[int, int]) -> tuple[Tensor, int]:
+        random = np.random.default_rng((self.seed, *address))
+        content = self.contents[random.integers(len(self.contents))]
+        crop = random_crop(open_content(content), self.size, random)
+        style = 1 + int(random.integers(self.styles))
+        if random.random() < self.identity_share:
+            style = 0
+        return torch.from_numpy(crop).permute(2, 0, 1), style
+
+
+def random_crop(picture: Image.Image, size: int, random: np.random.Generator) -> np.ndarray:
+    """Cut a square of half to all of the shorter side, resize it, flip it by chance.
+
+    Returns:
+        uint8 (size, size, 3).
+    """
+    side = min(picture.size)
+    side = max(1, round(side * random.uniform(0.5, 1.0)))
+    left = random.integers(picture.width - side + 1)
+    top = random.integers(picture.height - side + 1)
+    box = (left, top, left + side, top + side)
+    crop = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, box=box))
+    return (crop[:, ::-1] if random.random() < 0.5 else crop).copy()
+
+
+def steps_of(first: int, last: int, places: range) -> Iterator[list[tuple[int, int]]]:
+    """Yield the addresses of each step's batch; `places` are this process's part of the batch."""
+    for step in range(first, last):
+        yield [(step, place) for place in places]
+
+
+def center_crop(picture: Image.Image, size: int) -> Tensor:
+    """Return the middle square of a picture at this size, as an image (1, 3, size, size)."""
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    box = (left, top, left + side, top + side)
+    return to_float(np.array(picture.resize((size, size), Image.Resampling.BICUBIC, box=box)))
+
+
+def find_styles(style_dir: Path, identity: str) -> dict[str, Path]:
+    """Return {style's name: its picture}, by the files' names; one picture is one style.
+
+    Raises:
+        InputError: nothing there, two files of one name, or a name that --style could not say.
+    """
+    files = [style_dir] if style_dir.is_file() else list_pictures(style_dir)
+    styles: dict[str, Path] = {}
+    for file in files:
+        name = file.stem
+        if name == identity or any(mark in name for mark in FORBIDDEN_IN_NAMES):
+            raise InputError(
+                f"{file} cannot name a style: rename it, without {' '.join(FORBIDDEN_IN_NAMES)}"
+                f" and not '{identity}'"
+            )
+        if name in styles:
+            raise InputError(f"{styles[name]} and {file} would be one style: rename one")
+        read_picture(file)
+        styles[name] = file
+    return styles
+
+
+def load_style(path: Path, short_side: int) -> Tensor:
+    """Read a style picture, resized so that its shorter side is `short_side`."""
+    picture = read_picture(path)
+    scale = short_side / min(picture.size)
+    size = tuple(max(short_side, round(side * scale)) for side in picture.size)
+    return to_float(np.array(picture.resize(size, Image.Resampling.LANCZOS)))

@@ -1,0 +1,55 @@
+"""What to compute on, and in which precision."""
+
+import time
+
+import torch
+import torch.nn.functional as F
+
+from nst.errors import InputError
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device of a user's word: auto takes CUDA when it is there.
+
+    Raises:
+        InputError: no such device, or it is absent.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise InputError(f"--device is {name!r}; give auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"--device {name}: PyTorch sees no such GPU here; give auto or cpu")
+    return device
+
+
+def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """Return the dtype to compute in: auto takes bfloat16 where it pays.
+
+    On a GPU that is from compute capability 8 on. On a CPU its flags do not tell (bfloat16 is
+    twice as fast on one AVX-512 machine and slower on another), so one convolution is timed.
+    """
+    if precision != "auto":
+        return getattr(torch, precision)
+    if device.type == "cuda":
+        fast = torch.cuda.get_device_capability(device)[0] >= 8
+    else:
+        fast = _convolution_seconds(torch.float32) > 1.3 * _convolution_seconds(torch.bfloat16)
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _convolution_seconds(dtype: torch.dtype) -> float:
+    """Return the least time of a small channels-last convolution on the CPU."""
+    image = torch.ones(1, 64, 48, 48, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    kernel = torch.ones(64, 64, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    times = []
+    with torch.inference_mode():
+        for _ in range(8):
+            begin = time.perf_counter()
+            F.conv2d(image, kernel, padding=1)
+            times.append(time.perf_counter() - begin)
+    return min(times)

@@ -1,0 +1,52 @@
+"""What passes from a video's reader to its writer: frames, and what is to be kept of the stream."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from torch import Tensor
+
+UNSPECIFIED = 2  # H.273 has it for matrix, primaries and transfer
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture and its time: `pts` and `duration` count the stream's `time_base`.
+
+    A duration of 0 means until the next frame.
+    """
+
+    image: Tensor
+    pts: int
+    duration: int = 0
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """What a video keeps when its pictures are exchanged.
+
+    Args:
+        size: upright, as the frames are.
+        rate: average frames a second.
+        frames: how many are to be expected; None is unknown.
+        pixel_aspect: a pixel's width over its height.
+        matrix: RGB to YUV, by H.273's number, and so are `primaries` and `transfer`.
+        loop: a GIF's repetitions; 0 is for ever, None is once.
+        path: where the sound is; None has none.
+        begin: the time in `path`, in seconds, that is 0 here.
+        end: the time in `path` to stop at; None is its end.
+    """
+
+    size: tuple[int, int]
+    rate: Fraction
+    time_base: Fraction
+    frames: int | None = None
+    pixel_aspect: Fraction = Fraction(1)
+    matrix: int = UNSPECIFIED
+    full_range: bool = False
+    primaries: int = UNSPECIFIED
+    transfer: int = UNSPECIFIED
+    loop: int | None = 0
+    path: Path | None = None
+    begin: Fraction = Fraction(0)
+    end: Fraction | None = None

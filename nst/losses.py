@@ -1,0 +1,66 @@
+"""The losses of neural style transfer, as plain functions.
+
+Gatys et al. sum squared differences with a factor per layer. Here each term is divided by the
+energy of its target, so that one weight means the same for every picture, size, layer and set of
+VGG weights: a loss of 1 is what all-zero features would give. In Gatys' formula this is a choice of
+the layer weights w_l.
+"""
+
+import torch
+from torch import Tensor
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """Return the correlations (N, C, C) between channels, divided by C*H*W.
+
+    Computed in float32 whatever the autocast: half precision overflows to NaN.
+
+    Args:
+        features: (N, C, H, W).
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        n, c, h, w = features.shape
+        flat = features.float().reshape(n, c, h * w)
+        return flat @ flat.transpose(1, 2) / (c * h * w)
+
+
+def relative_error(values: Tensor, target: Tensor) -> Tensor:
+    """Return the squared error of each sample (N,), divided by its target's energy.
+
+    Args:
+        values: (N, ...), in float32 or less.
+        target: the same shape, or (1, ...).
+    """
+    values, target = values.float().flatten(1), target.float().flatten(1)
+    return (values - target).square().sum(1) / target.square().sum(1).clamp_min(1e-12)
+
+
+def content_loss(features: dict[str, Tensor], target: dict[str, Tensor]) -> Tensor:
+    """Return the relative error of the features (N,), averaged over the target's layers.
+
+    Gatys et al., "A Neural Algorithm of Artistic Style", 2015, equation 1, but relative.
+    """
+    return torch.stack([relative_error(features[k], target[k]) for k in target]).mean(0)
+
+
+def style_loss(features: dict[str, Tensor], target_grams: dict[str, Tensor]) -> Tensor:
+    """Return the relative error of the Gram matrices (N,), averaged over the target's layers.
+
+    Gatys et al. 2015, equations 3 to 5, but relative.
+
+    Args:
+        features: of the stylized image.
+        target_grams: layer -> (N, C, C) or (1, C, C).
+    """
+    terms = [relative_error(gram_matrix(features[k]), target_grams[k]) for k in target_grams]
+    return torch.stack(terms).mean(0)
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Return the mean squared difference between neighbours (N,), both directions added.
+
+    A checkerboard of 0 and 1 gives 2.
+    """
+    across = (image[..., :, 1:] - image[..., :, :-1]).square().mean((1, 2, 3))
+    down = (image[..., 1:, :] - image[..., :-1, :]).square().mean((1, 2, 3))
+    return across + down

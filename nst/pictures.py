@@ -1,0 +1,99 @@
+"""The story of a picture, or a folder of them, painted in one pass of a trained net."""
+
+import os
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from nst.checkpoint import load_checkpoint
+from nst.config import PictureConfig
+from nst.device import choose_device, choose_dtype
+from nst.errors import InputError
+from nst.image_io import WRITABLE, check_writable, list_pictures, load_image, save_image
+from nst.styles import style_code
+from nst.tensors import fit, keep_color, resize
+from nst.transformer_net import TransformerNet
+
+LEAST_SIDE = 16
+
+
+def stylize_pictures(config: PictureConfig) -> None:
+    """Paint what `config` names and write it; a folder's pictures keep their names.
+
+    Raises:
+        InputError: something the user gave is wrong; nothing is written then.
+    """
+    jobs = _jobs(config.content_path, config.output)
+    checkpoint = load_checkpoint(config.checkpoint)
+    code = style_code(checkpoint, config.style, config.strength)
+    device = choose_device(config.device)
+    dtype = choose_dtype(config.precision, device)
+    net = checkpoint.net.to(device, dtype)
+    for source, target in tqdm(
+        jobs, "painting", unit="picture", disable=config.quiet or len(jobs) == 1
+    ):
+        content = load_image(source)
+        content = resize(
+            content, checked_size(tuple(content.shape[-2:]), config.long_side, source)
+        ).to(device)
+        stylized = stylize(net, content, code.to(device), dtype)
+        if config.preserve_color:
+            stylized = keep_color(stylized, content)
+        save_image(stylized, target)
+
+
+@torch.inference_mode()
+def stylize(net: TransformerNet, image: Tensor, code: Tensor, dtype: torch.dtype) -> Tensor:
+    """Paint one image (1, 3, H, W) with one code (1, D), computed in `dtype`, given in float32."""
+    return net(image.to(dtype), code, code.new_ones(1, 1)).float()
+
+
+def checked_size(size: tuple[int, int], long_side: int | None, source: Path) -> tuple[int, int]:
+    """Return the size to work at: that of the source, or with this longer side.
+
+    Raises:
+        InputError: a side would be below the 16 pixels that the net needs.
+    """
+    size = fit(size, long_side)
+    if min(size) < LEAST_SIDE:
+        raise InputError(
+            f"{source} would be {size[1]}x{size[0]} pixels; "
+            f"both sides must be at least {LEAST_SIDE}: give a larger one or another --long-side"
+        )
+    return size
+
+
+def _jobs(content: Path, output: Path) -> list[tuple[Path, Path]]:
+    """Pair each source with its target, all checked before any work."""
+    if not content.exists():
+        raise InputError(f"no file {content}: check --content-path")
+    if not content.is_dir():
+        if output.is_dir():
+            raise InputError(f"--output {output} is a folder: name the picture to write")
+        check_writable(output)
+        if output.exists() and os.path.samefile(content, output):
+            raise InputError(f"--output would overwrite {content}: give another name")
+        return [(content, output)]
+    sources = list_pictures(content)
+    if output.exists() and os.path.samefile(content, output):
+        raise InputError(f"--output is --content-path, {content}: give another folder")
+    if output.suffix.lower() in WRITABLE:
+        raise InputError(f"--content-path {content} is a folder, so --output must be one")
+    try:
+        output.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {output}: {error.strerror}") from error
+    targets = [_target(source, output) for source in sources]
+    if len(set(targets)) < len(targets):
+        twice = next(t for t in targets if targets.count(t) > 1)
+        raise InputError(f"two pictures of {content} would become {twice.name}: rename one")
+    return list(zip(sources, targets, strict=True))
+
+
+def _target(source: Path, folder: Path) -> Path:
+    """Keep the name; kinds that cannot be written become PNG."""
+    if source.suffix.lower() in WRITABLE:
+        return folder / source.name
+    return folder / f"{source.stem}.png"

@@ -1,0 +1,60 @@
+"""Work of several stages at the same time, each in a thread, joined by short queues."""
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from queue import Empty, Full, Queue
+from typing import TypeVar
+
+Item = TypeVar("Item")
+_END = object()
+_POLL_SECONDS = 0.1
+
+
+@contextmanager
+def in_background(items: Iterable[Item], depth: int = 2) -> Iterator[Iterator[Item]]:
+    """Give an iterator over `items`, made by a thread that is at most `depth` of them ahead.
+
+    What `items` raises is raised in the consumer. Leaving the context stops the thread and waits
+    for it, so that what `items` reads from can be closed next.
+    """
+    queue: Queue = Queue(maxsize=depth)
+    stop = threading.Event()
+    failure: list[BaseException] = []
+
+    def put(item: object) -> None:
+        while not stop.is_set():
+            try:
+                return queue.put(item, timeout=_POLL_SECONDS)
+            except Full:
+                continue
+
+    def produce() -> None:
+        try:
+            for item in items:
+                put(item)
+                if stop.is_set():
+                    return
+        except BaseException as error:  # handed over: it is raised in the consumer's thread
+            failure.append(error)
+        put(_END)
+
+    def consume() -> Iterator[Item]:
+        while True:
+            try:
+                item = queue.get(timeout=_POLL_SECONDS)  # woken now and then: Ctrl-C gets through
+            except Empty:
+                continue
+            if item is _END:
+                break
+            yield item
+        if failure:
+            raise failure[0]
+
+    thread = threading.Thread(target=produce, daemon=True)
+    thread.start()
+    try:
+        yield consume()
+    finally:
+        stop.set()
+        thread.join()

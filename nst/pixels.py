@@ -1,0 +1,97 @@
+"""Between a decoder's pictures and upright RGB arrays, without a shift of colour."""
+
+import numpy as np
+from av import VideoFrame
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
+
+UNSPECIFIED = 2
+# H.273's matrix numbers, as streams carry them -> swscale's tables of coefficients.
+COEFFICIENTS = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+
+# The faster paths darken by up to two levels and take one chroma sample for two pixels.
+EXACT = (
+    Interpolation.BILINEAR
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
+)
+
+
+def known_matrix(matrix: int, size: tuple[int, int]) -> int:
+    """Return the stream's matrix, or where it is not said the one that players take by the size.
+
+    >>> known_matrix(UNSPECIFIED, (720, 1280)), known_matrix(UNSPECIFIED, (480, 640))
+    (1, 6)
+    """
+    if matrix in COEFFICIENTS:
+        return matrix
+    return 1 if size[0] > 576 or size[1] >= 1280 else 6
+
+
+def is_full_range(frame: VideoFrame) -> bool:
+    return frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+
+
+def turn_of(frame: VideoFrame) -> tuple[bool, bool, bool]:
+    """Read how a frame is to be shown: transposed, then mirrored left-right, then up-down."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return False, False, False
+    xx, xy, _, yx, yy = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    if abs(xy) > abs(xx):
+        return True, yx < 0, xy < 0
+    return False, xx < 0, yy < 0
+
+
+def to_rgb(
+    frame: VideoFrame,
+    convert: VideoReformatter,
+    size: tuple[int, int],
+    matrix: int,
+    full_range: bool,
+    turn: tuple[bool, bool, bool],
+) -> np.ndarray:
+    """Return a frame as upright uint8 (H, W, 3).
+
+    Args:
+        convert: is set up for the first frame and kept for the next.
+        size: of the result; a frame that changed its size on the way is brought to it.
+        turn: see `turn_of`.
+    """
+    transposed, left_right, up_down = turn
+    height, width = size[::-1] if transposed else size
+    coefficients = COEFFICIENTS.get(matrix)
+    full_range = full_range or frame.format.is_rgb
+    converted = convert.reformat(
+        frame,
+        width=width,
+        height=height,
+        format="rgb24",
+        interpolation=EXACT,
+        src_colorspace=coefficients,
+        dst_colorspace=coefficients,
+        src_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
+        dst_color_range=ColorRange.JPEG,
+    )
+    array = converted.to_ndarray()
+    if not any(turn):
+        return array
+    array = array.swapaxes(0, 1) if transposed else array
+    array = array[:, ::-1] if left_right else array
+    return np.ascontiguousarray(array[::-1] if up_down else array)
+
+
+def from_rgb(
+    array: np.ndarray, convert: VideoReformatter, pix_fmt: str, matrix: int, full_range: bool
+) -> VideoFrame:
+    """Return uint8 (H, W, 3) as a frame for an encoder."""
+    coefficients = COEFFICIENTS[matrix]
+    return convert.reformat(
+        VideoFrame.from_numpy_buffer(array),
+        format=pix_fmt,
+        interpolation=EXACT,
+        src_colorspace=coefficients,
+        dst_colorspace=coefficients,
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
+    )

@@ -1,0 +1,75 @@
+"""Range, layout and size of images."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+# Rec. 601 luma, the weights of a sRGB-encoded picture's lightness.
+LUMA = (0.299, 0.587, 0.114)
+
+
+def to_float(array: np.ndarray) -> Tensor:
+    """Turn uint8 (H, W, 3) into an image (1, 3, H, W) in [0, 1].
+
+    The result keeps the array's order in memory (channels last), which convolutions on a CPU like.
+    """
+    return torch.from_numpy(array).permute(2, 0, 1)[None].float().div_(255)
+
+
+def to_uint8(image: Tensor) -> np.ndarray:
+    """Turn an image (1, 3, H, W) into uint8 (H, W, 3), rounded and clamped.
+
+    Truncation instead would darken by half a level each time a picture passes.
+    """
+    levels = image.detach()[0].float().mul(255).round_().clamp_(0, 255).to(torch.uint8)
+    return levels.permute(1, 2, 0).contiguous().cpu().numpy()
+
+
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """Extend the right and bottom edges until both sides are multiples of `multiple`.
+
+    Edges are mirrored where the picture is large enough and repeated where it is not; crop the
+    result with `[..., :height, :width]`.
+    """
+    height, width = image.shape[-2:]
+    right, bottom = -width % multiple, -height % multiple
+    if not (right or bottom):
+        return image
+    mode = "reflect" if right < width and bottom < height else "replicate"
+    return F.pad(image, (0, right, 0, bottom), mode=mode)
+
+
+def fit(size: tuple[int, int], long_side: int | None) -> tuple[int, int]:
+    """Return the size with this longer side and the same aspect; None keeps it.
+
+    >>> fit((1080, 1920), 640)
+    (360, 640)
+    """
+    if long_side is None:
+        return size
+    scale = long_side / max(size)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize with bicubic interpolation and antialiasing; values stay in [0, 1]."""
+    if tuple(image.shape[-2:]) == tuple(size):
+        return image
+    resized = F.interpolate(image, size=size, mode="bicubic", antialias=True, align_corners=False)
+    return resized.clamp(0, 1)
+
+
+def luminance(image: Tensor) -> Tensor:
+    """Return the lightness (N, 1, H, W) of a sRGB-encoded image, Rec. 601."""
+    weights = torch.tensor(LUMA, dtype=image.dtype, device=image.device)
+    return (image * weights.view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def keep_color(stylized: Tensor, content: Tensor) -> Tensor:
+    """Give `stylized` the colours of `content`: only its lightness is kept.
+
+    Luminance-only transfer of Gatys et al., "Controlling Perceptual Factors in Neural Style
+    Transfer", 2017: the colour differences of YIQ stay those of the content.
+    """
+    return (content + luminance(stylized) - luminance(content)).clamp(0, 1)

@@ -1,0 +1,271 @@
+"""The story of a training run: photos and style pictures in, one checkpoint out.
+
+Data parallel by `torchrun --nproc-per-node=N train.py ...`: each process takes its part of each
+step's samples and the gradients are averaged.
+"""
+
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from nst.checkpoint import IDENTITY, Checkpoint, load_checkpoint
+from nst.config import TrainConfig
+from nst.datasets import Samples, find_styles, hold_out, load_contents, load_style, steps_of
+from nst.device import choose_device, choose_dtype
+from nst.errors import InputError
+from nst.losses import content_loss, gram_matrix, relative_error, style_loss, total_variation
+from nst.training_log import TrainingLog, describe
+from nst.training_state import check_output, resume, save
+from nst.transformer_net import TransformerNet
+from nst.vgg import VGGFeatures
+from nst.weights import load_vgg19
+
+# A code learns from its own style's samples only, so its steps are larger than the net's.
+CODE_RATE = 5.0
+MEMORY_FORMAT = {"memory_format": torch.channels_last}
+
+
+def train(config: TrainConfig) -> None:
+    """Train the checkpoint that `config` describes and write it, with its log beside it.
+
+    Raises:
+        InputError: something the user gave is wrong; nothing is written then.
+    """
+    rank, world = _join_processes(config)
+    try:
+        _train(config, rank, world)
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _train(config: TrainConfig, rank: int, world: int) -> None:
+    torch.manual_seed(config.seed)
+    check_output(config)
+    contents = load_contents(config.content_dir, config.size)
+    if len(contents) <= config.holdout:
+        raise InputError(
+            f"--content-dir has {len(contents)} pictures that can be used; "
+            f"it needs more than the {config.holdout} of --holdout"
+        )
+    held_out, contents = hold_out(contents, config.holdout)
+    style_files = find_styles(config.style_dir, IDENTITY)
+    device = choose_device(config.device)
+    dtype = choose_dtype(config.precision, device)
+    # On a CPU the norms' backward pass is twice as slow in bfloat16 as in float32; VGG has none.
+    net_dtype = dtype if device.type == "cuda" else torch.float32
+    checkpoint = start(config, tuple(style_files))
+    rows = torch.tensor([checkpoint.styles.index(name) for name in style_files])
+    # A sample's style to its row in the codes: 0 is the identity's.
+    row_of = torch.cat([torch.zeros(1, dtype=rows.dtype), rows]).to(device)
+    checkpoint.training.update(describe(config, dtype, len(contents), world))
+
+    vgg = VGGFeatures(load_vgg19(config.vgg)).to(device, dtype)
+    grams = style_grams(style_files, vgg, config, device)
+    net = checkpoint.net.to(device, **MEMORY_FORMAT).requires_grad_(not config.only_codes)
+    codes = nn.Parameter(checkpoint.codes.to(device))
+    checkpoint.codes = codes
+    groups = [{"params": [codes], "scale": CODE_RATE}]
+    if not config.only_codes:
+        groups.append({"params": list(net.parameters()), "scale": 1.0})
+    parameters = [p for group in groups for p in group["params"]]
+    optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
+    trained = _trained_rows(codes, rows, config.only_codes)
+    first = resume(config, net, codes, optimizer) if config.resume else 0
+
+    share = 0.0 if config.only_codes else config.identity_share
+    samples = Samples(contents, config.size, len(style_files), share, config.seed)
+    places = range(rank * config.batch, (rank + 1) * config.batch)
+    loader = DataLoader(
+        samples,
+        batch_sampler=list(steps_of(first, config.steps, places)),
+        num_workers=config.workers,
+        persistent_workers=config.workers > 0,
+    )
+    log = TrainingLog(config, style_files) if rank == 0 else None
+    bar = tqdm(
+        loader, "training", config.steps, initial=first, unit="step", smoothing=0.05,
+        disable=config.quiet or rank > 0,
+    )  # fmt: skip
+    step, begun = first, time.perf_counter()
+    try:
+        with _interrupts_held_back() as interrupt:
+            for crops, drawn in bar:
+                image = crops.to(device, **MEMORY_FORMAT).to(torch.float32) / 255
+                style = drawn.to(device)
+                terms = losses(
+                    net, codes, vgg, grams, image.to(net_dtype), style, row_of[style], config
+                )
+                for group in optimizer.param_groups:
+                    group["lr"] = group["scale"] * learning_rate(step, config)
+                optimizer.zero_grad(set_to_none=True)
+                terms["total"].mean().backward()
+                _average_gradients(parameters, world)
+                nn.utils.clip_grad_norm_(parameters, 1.0)
+                codes.grad.mul_(trained)
+                optimizer.step()
+                step += 1
+                if log and step % config.log_every == 0:
+                    if not terms["total"].isfinite().all():
+                        raise InputError(
+                            f"the loss is no number at step {step}: give a lower --learning-rate; "
+                            "what was saved before stays"
+                        )
+                    speed = (step - first) * config.batch * world / (time.perf_counter() - begun)
+                    log.terms(step, terms, style, learning_rate(step, config), speed)
+                    bar.set_postfix(loss=f"{terms['total'].mean().item():.3f}")
+                if log and (step % config.validate_every == 0 or step == config.steps):
+                    log.validate(step, net, codes, rows, vgg, grams, held_out, config)
+                if rank == 0 and step % config.save_every == 0:
+                    save(config, checkpoint, optimizer, step)
+                if interrupt.is_set():
+                    raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        if rank == 0 and step > first:
+            save(config, checkpoint, optimizer, step)
+        raise
+    finally:
+        bar.close()
+        if log:
+            log.writer.close()
+    if rank == 0:
+        save(config, checkpoint, optimizer, step)
+
+
+def losses(
+    net: TransformerNet,
+    codes: Tensor,
+    vgg: VGGFeatures,
+    grams: dict[str, Tensor],
+    image: Tensor,
+    style: Tensor,
+    row: Tensor,
+    config: TrainConfig,
+) -> dict[str, Tensor]:
+    """Return each loss term of each sample (N,), weighted, and their `total`.
+
+    A sample of the identity has a content and a pixel term; the others content, style and total
+    variation. Terms that a sample does not have are 0.
+
+    Args:
+        grams: layer -> (styles, C, C).
+        style: (N,), 0 = identity, else 1 + the row in `grams`.
+        row: (N,), the row in `codes`.
+    """
+    weights = nn.functional.one_hot(row, len(codes)).to(codes.dtype)
+    stylized = net(image, codes, weights).float()
+    with torch.no_grad():
+        target = vgg(image, config.content_layers)
+    features = vgg(stylized, (*config.content_layers, *config.style_layers))
+    painted = (style > 0).float()
+    target_grams = {k: v[(style - 1).clamp_min(0)] for k, v in grams.items()}
+    terms = {
+        "content": config.content_weight * content_loss(features, target),
+        "style": config.style_weight * style_loss(features, target_grams) * painted,
+        "tv": config.tv_weight * total_variation(stylized) * painted,
+        "identity": 10 * relative_error(stylized, image) * (1 - painted),
+    }
+    return {**terms, "total": sum(terms.values())}
+
+
+def learning_rate(step: int, config: TrainConfig) -> float:
+    """Return the rate of a step: a linear rise, then half a cosine down to 0."""
+    rise = min(config.warmup_steps, config.steps // 10)
+    if step < rise:
+        return config.learning_rate * (step + 1) / rise
+    progress = (step - rise) / max(1, config.steps - rise)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def start(config: TrainConfig, names: tuple[str, ...]) -> Checkpoint:
+    """Return the net and codes to begin with: new ones, or those of --init with codes added.
+
+    A style that --init does not have begins from the mean of those it has.
+    """
+    if config.only_codes and not config.init:
+        raise InputError("--only-codes needs a net to leave alone: give --init")
+    if config.init is None:
+        net = TransformerNet(config.widths, config.blocks)
+        codes = net.plain_code().repeat(1 + len(names), 1)
+        return Checkpoint(net, codes, (IDENTITY, *names))
+    given = load_checkpoint(config.init)
+    added = [name for name in names if name not in given.styles]
+    mean = given.codes[1:].mean(0, keepdim=True)
+    codes = torch.cat([given.codes, mean.expand(len(added), -1)])
+    history = {"init": config.init, "init_training": given.training}
+    return Checkpoint(given.net, codes, (*given.styles, *added), history)
+
+
+def style_grams(
+    files: dict[str, Path], vgg: VGGFeatures, config: TrainConfig, device: torch.device
+) -> dict[str, Tensor]:
+    """Return layer -> (styles, C, C): the targets, from each whole style picture."""
+    rows = []
+    with torch.no_grad():
+        for file in files.values():
+            image = load_style(file, config.style_size).to(device)
+            rows.append({k: gram_matrix(v) for k, v in vgg(image, config.style_layers).items()})
+    return {layer: torch.cat([row[layer] for row in rows]) for layer in config.style_layers}
+
+
+def _trained_rows(codes: Tensor, rows: Tensor, only_codes: bool) -> Tensor:
+    """Return (K, 1), 1 for the codes that this run trains.
+
+    The identity's code follows the convolutions; those of other styles that --init brought stay.
+    """
+    trained = torch.zeros(len(codes), 1, device=codes.device)
+    trained[rows.to(codes.device)] = 1
+    trained[0] = not only_codes
+    return trained
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[threading.Event]:
+    """Turn Ctrl-C into an event, so that no step is left half done; a second one stops at once."""
+    asked = threading.Event()
+
+    def ask(number, frame) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _join_processes(config: TrainConfig) -> tuple[int, int]:
+    """Join torchrun's group when there is one; return this process's rank and their count."""
+    if "RANK" not in os.environ:
+        return 0, 1
+    if not dist.is_initialized():
+        backend = "nccl" if choose_device(config.device).type == "cuda" else "gloo"
+        dist.init_process_group(backend)
+        if backend == "nccl":
+            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    return dist.get_rank(), dist.get_world_size()
+
+
+def _average_gradients(parameters: list[nn.Parameter], world: int) -> None:
+    if world == 1:
+        return
+    gradients = [p.grad for p in parameters]
+    flat = torch.cat([g.flatten() for g in gradients])
+    dist.all_reduce(flat)
+    for g, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        g.copy_(part.view_as(g) / world)

@@ -1,0 +1,60 @@
+"""What an interrupted training run needs to go on as if it had not been."""
+
+import os
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from nst.checkpoint import Checkpoint, save_checkpoint
+from nst.config import TrainConfig
+from nst.errors import InputError
+
+
+def state_path(config: TrainConfig) -> Path:
+    return config.output.with_suffix(".state.pt")
+
+
+def check_output(config: TrainConfig) -> None:
+    output = config.output
+    if output.suffix != ".safetensors":
+        raise InputError(f"--output is {output}: its ending must be .safetensors")
+    if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
+        raise InputError(f"the folder {output.parent} of --output is missing or cannot be written")
+    if config.resume and not state_path(config).is_file():
+        raise InputError(f"--resume found no {state_path(config)}: start the run without it")
+
+
+def save(config: TrainConfig, checkpoint: Checkpoint, optimizer, step: int) -> None:
+    checkpoint.training["steps_done"] = step
+    save_checkpoint(config.output, checkpoint)
+    path = state_path(config)
+    if step >= config.steps:
+        path.unlink(missing_ok=True)
+        return
+    state = {
+        "step": step,
+        "net": checkpoint.net.state_dict(),
+        "codes": checkpoint.codes.detach(),
+        "optimizer": optimizer.state_dict(),
+        "random": torch.get_rng_state(),
+    }
+    partial = path.with_suffix(".part")
+    torch.save(state, partial)
+    os.replace(partial, path)
+
+
+def resume(config: TrainConfig, net, codes: nn.Parameter, optimizer) -> int:
+    try:
+        state = torch.load(state_path(config), map_location="cpu", weights_only=True)
+        net.load_state_dict(state["net"])
+        with torch.no_grad():
+            codes.copy_(state["codes"])
+        optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["random"])
+        return state["step"]
+    except Exception as error:  # torch.load raises many kinds for a file that is not its own
+        raise InputError(
+            f"{state_path(config)} does not fit this run: give the same options, "
+            "or start without --resume"
+        ) from error

@@ -1,0 +1,171 @@
+"""The feed-forward net, one for many styles.
+
+Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", 2016, with
+the conditional instance normalisation of Dumoulin et al., "A Learned Representation for Artistic
+Style", 2017: the norms have no scale and shift of their own, a style code brings all of them.
+
+Where it differs: nearest-neighbour upsampling and a convolution instead of a transposed one (Odena
+et al. 2016), a sigmoid at the end, and style weights that may be a map, so that one pass paints
+each region in a style of its own. Instance norm is written as group norm with one group a channel:
+the same maths, but it keeps channels-last memory, which is what a CPU's convolutions want.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nst.tensors import pad_to_multiple
+
+# Taps of a 3-tap filter after doubling by repetition, as the 4 taps of a transposed convolution of
+# stride 2: [w2, w1 + w2, w0 + w1, w0].
+DOUBLING = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+
+
+class TransformerNet(nn.Module):
+    """Image, style codes and style weights -> stylized image of the same size.
+
+    Args:
+        widths: channels at full, half and quarter resolution.
+        blocks: residual blocks at quarter resolution.
+    """
+
+    def __init__(self, widths: tuple[int, int, int] = (32, 64, 128), blocks: int = 5):
+        super().__init__()
+        first, second, third = widths
+        self.widths, self.blocks = tuple(widths), blocks
+        self.encoder = nn.ModuleList(
+            [
+                nn.Conv2d(3, first, 9, bias=False),
+                nn.Conv2d(first, second, 3, stride=2, bias=False),
+                nn.Conv2d(second, third, 3, stride=2, bias=False),
+            ]
+        )
+        self.residual = nn.ModuleList(
+            nn.Conv2d(third, third, 3, bias=False) for _ in range(2 * blocks)
+        )
+        self.decoder = nn.ModuleList(
+            [nn.Conv2d(third, second, 3, bias=False), nn.Conv2d(second, first, 3, bias=False)]
+        )
+        self.output = nn.Conv2d(first, 3, 9)
+        self.norm_channels = [first, second, third] + [third] * (2 * blocks) + [second, first]
+        self.to(memory_format=torch.channels_last)
+
+    @property
+    def code_length(self) -> int:
+        """D: a scale and a shift for each channel of each norm."""
+        return 2 * sum(self.norm_channels)
+
+    def plain_code(self) -> Tensor:
+        """Return the code (D,) whose scales are 1 and shifts 0."""
+        half = self.code_length // 2
+        return torch.cat([torch.ones(half), torch.zeros(half)])
+
+    def forward(self, image: Tensor, codes: Tensor, weights: Tensor) -> Tensor:
+        """Stylize.
+
+        Computed in the image's dtype, whatever that of the parameters.
+
+        Args:
+            image: (N, 3, H, W), any size from 16 pixels.
+            codes: (K, D).
+            weights: (N, K) or (N, K, H, W), sum 1 over K.
+
+        Returns:
+            (N, 3, H, W) in [0, 1].
+
+        Raises:
+            ValueError: the shapes do not fit together.
+        """
+        height, width = image.shape[-2:]
+        self._check(image, codes, weights)
+        norms = _Norms(codes, weights, self.norm_channels)
+        x = pad_to_multiple(image, 4).contiguous(memory_format=torch.channels_last) * 2 - 1
+        for convolution in self.encoder:
+            x = F.relu(norms(_reflected_convolution(x, convolution)))
+        for first, second in zip(self.residual[::2], self.residual[1::2], strict=True):
+            y = F.relu(norms(_reflected_convolution(x, first)))
+            x = x + norms(_reflected_convolution(y, second))
+        for convolution in self.decoder:
+            x = F.relu(norms(_doubled_convolution(x, convolution)))
+        return torch.sigmoid(_output_convolution(x, self.output))[..., :height, :width]
+
+    def _check(self, image: Tensor, codes: Tensor, weights: Tensor) -> None:
+        if codes.ndim != 2 or codes.shape[1] != self.code_length:
+            raise ValueError(
+                f"codes have the shape {tuple(codes.shape)}; this net needs (K, {self.code_length})"
+            )
+        expected = (len(image), len(codes))
+        whole = tuple(weights.shape) == expected
+        if not whole and tuple(weights.shape) != expected + tuple(image.shape[-2:]):
+            raise ValueError(
+                f"weights have the shape {tuple(weights.shape)}; needed are {expected} "
+                f"or {expected + tuple(image.shape[-2:])}"
+            )
+
+
+class _Norms:
+    """The norms of one pass, called in their order: each takes its share of the codes.
+
+    A weight map is pooled to the resolution of the layer that asks for it, once for each.
+    """
+
+    def __init__(self, codes: Tensor, weights: Tensor, channels: list[int]):
+        half = codes.shape[1] // 2
+        self.scales = iter(codes[:, :half].split(channels, dim=1))
+        self.shifts = iter(codes[:, half:].split(channels, dim=1))
+        self.mapped = weights.ndim == 4
+        self.weights = pad_to_multiple(weights, 4) if self.mapped else weights
+        self.pooled: dict[torch.Size, Tensor] = {}
+
+    def __call__(self, x: Tensor) -> Tensor:
+        scale, shift = next(self.scales), next(self.shifts)
+        groups = x.shape[1]
+        if not self.mapped and len(x) == 1:
+            # One code for the whole batch: the norm's own affine step costs nothing extra.
+            scale, shift = ((self.weights @ part)[0].to(x.dtype) for part in (scale, shift))
+            return F.group_norm(x, groups, scale, shift)
+        normed = F.group_norm(x, groups)
+        if not self.mapped:
+            scale, shift = ((self.weights @ part)[..., None, None] for part in (scale, shift))
+            return torch.addcmul(shift.to(x.dtype), normed, scale.to(x.dtype))
+        weights = self._pooled_to(x.shape[-2:]).to(x.dtype)
+        both = F.conv2d(weights, torch.cat([scale, shift], 1).t()[..., None, None].to(x.dtype))
+        scale, shift = both.split(groups, dim=1)
+        return torch.addcmul(shift, normed, scale)
+
+    def _pooled_to(self, size: torch.Size) -> Tensor:
+        if size not in self.pooled:
+            self.pooled[size] = F.adaptive_avg_pool2d(self.weights, size)
+        return self.pooled[size]
+
+
+def _reflected_convolution(x: Tensor, convolution: nn.Conv2d) -> Tensor:
+    margin = convolution.kernel_size[0] // 2
+    x = F.pad(x, (margin,) * 4, mode="reflect")
+    return F.conv2d(x, convolution.weight.to(x.dtype), stride=convolution.stride)
+
+
+def _doubled_convolution(x: Tensor, convolution: nn.Conv2d) -> Tensor:
+    """Double by repetition, then convolve (3x3, reflected), as one transposed convolution.
+
+    Exactly the same map with 2.25 times fewer multiplications: repeating first, a 3x3 window sees
+    only 2x2 different pixels. Reflection after doubling is repetition before it.
+    """
+    taps = DOUBLING.to(convolution.weight)
+    weight = torch.einsum("am,bn,oimn->ioab", taps, taps, convolution.weight)
+    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    return F.conv_transpose2d(x, weight.to(x.dtype), stride=2, padding=3)
+
+
+def _output_convolution(x: Tensor, convolution: nn.Conv2d) -> Tensor:
+    """Convolve 9x9 to three channels, as 10x10 with stride 2 to twelve and a pixel shuffle.
+
+    Exactly the same map, about three times faster on a CPU: three output channels leave its vector
+    units idle, twelve do not.
+    """
+    shifted = [F.pad(convolution.weight, (j, 1 - j, i, 1 - i)) for i in (0, 1) for j in (0, 1)]
+    weight = torch.stack(shifted, 1).flatten(0, 1)
+    bias = convolution.bias.repeat_interleave(4)
+    x = F.pad(x, (4, 4, 4, 4), mode="reflect")
+    x = F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype), stride=2)
+    return F.pixel_shuffle(x, 2)

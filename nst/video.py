@@ -1,0 +1,83 @@
+"""The story of a stylized video.
+
+Reading, painting and writing run at the same time, each in a thread of its own. Memory does not
+grow with the video's length.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from nst.checkpoint import load_checkpoint
+from nst.config import VideoConfig
+from nst.device import choose_device, choose_dtype
+from nst.frames import Frame
+from nst.pictures import checked_size, stylize
+from nst.pipeline import in_background
+from nst.styles import style_code
+from nst.tensors import keep_color, resize
+from nst.transformer_net import TransformerNet
+from nst.video_reader import open_video
+from nst.video_writer import create_video
+
+
+def stylize_video(config: VideoConfig) -> None:
+    """Stylize the video that `config` names and write it, with its times and its sound.
+
+    Raises:
+        InputError: something the user gave is wrong; nothing is written then.
+    """
+    checkpoint = load_checkpoint(config.checkpoint)
+    code = style_code(checkpoint, config.style, config.strength)
+    device = choose_device(config.device)
+    dtype = choose_dtype(config.precision, device)
+    net = checkpoint.net.to(device, dtype)
+    rate = Fraction(config.rate).limit_denominator(1001)
+    with open_video(config.input_video, config.start, config.duration, rate) as reader:
+        size = checked_size(reader.info.size, config.long_side, config.input_video)
+        info = replace(reader.info, size=size)
+        encoding = {"codec": config.codec, "crf": config.crf, "preset": config.preset}
+        with (
+            create_video(
+                config.output_video, info, keep_audio=config.keep_audio, **encoding
+            ) as writer,
+            in_background(_resized(reader, size)) as frames,
+            in_background(
+                stylize_frames(frames, net, code.to(device), dtype, config.preserve_color)
+            ) as painted,
+        ):
+            for frame in tqdm(
+                painted, "stylizing", info.frames, unit="frame", disable=config.quiet
+            ):
+                writer.write(frame)
+
+
+def stylize_frames(
+    frames: Iterable[Frame],
+    net: TransformerNet,
+    code: Tensor,
+    dtype: torch.dtype,
+    preserve_color: bool = False,
+) -> Iterator[Frame]:
+    """Paint frames one by one; each result keeps its frame's time.
+
+    Args:
+        code: (1, D), on the net's device.
+        dtype: to compute in.
+        preserve_color: keep the frame's colours and paint its lightness only.
+    """
+    for frame in frames:
+        content = frame.image.to(code.device)
+        image = stylize(net, content, code, dtype)
+        if preserve_color:
+            image = keep_color(image, content)
+        yield replace(frame, image=image)
+
+
+def _resized(frames: Iterable[Frame], size: tuple[int, int]) -> Iterator[Frame]:
+    for frame in frames:
+        yield replace(frame, image=resize(frame.image, size))

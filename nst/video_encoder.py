@@ -1,0 +1,265 @@
+"""Encoders: pictures and their times go in, a file comes out."""
+
+import mmap
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, VideoReformatter
+
+from nst.errors import InputError
+from nst.frames import StreamInfo
+from nst.pixels import from_rgb, known_matrix
+
+# Sound that a container cannot hold as it is becomes this.
+SOUND = {".mp4": "aac", ".mkv": "aac", ".mov": "aac", ".webm": "libopus", ".avi": "libmp3lame"}
+
+
+class GifEncoder:
+    """A GIF whose frames have a palette each."""
+
+    def __init__(self, path: Path, info: StreamInfo) -> None:
+        self._path, self._tick = path, info.time_base * 100
+        loop = -1 if info.loop is None else info.loop
+        self._container = av.open(
+            os.path.abspath(path), "w", format="gif", options={"loop": str(loop)}
+        )
+        self._stream = self._container.add_stream("gif", rate=info.rate)
+        self._stream.pix_fmt = "pal8"
+        self._stream.codec_context.time_base = Fraction(1, 100)
+        self._graph: av.filter.Graph | None = None
+        self._last = -2
+        self._duration = 0
+        self._slowed = False
+
+    def write(self, array: np.ndarray, pts: int, duration: int) -> None:
+        if self._graph is None:
+            self._stream.height, self._stream.width = array.shape[:2]
+            self._graph = _palette_graph(*array.shape[:2])
+        time = round(pts * self._tick)
+        # Players and FFmpeg read a delay below 2 as 10.
+        if time < self._last + 2 and not self._slowed:
+            self._slowed = True
+            warnings.warn("a GIF holds 50 frames a second at most: it plays slower", stacklevel=3)
+        self._last = max(time, self._last + 2)
+        self._duration = round(duration * self._tick)
+        frame = av.VideoFrame.from_numpy_buffer(array)
+        frame.pts, frame.time_base = self._last, Fraction(1, 100)
+        self._graph.vpush(frame)
+        self._pull()
+
+    def finish(self, complete: bool) -> None:
+        self._graph.vpush(None)
+        self._pull()
+        self._container.mux(self._stream.encode(None))
+        self._container.close()
+        if self._duration:
+            _set_last_delay(self._path, max(2, self._duration))
+
+    def abort(self) -> None:
+        self._container.close()
+
+    def _pull(self) -> None:
+        while True:
+            try:
+                frame = self._graph.vpull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+            self._container.mux(self._stream.encode(frame))
+
+
+class FileEncoder:
+    """A video file: pictures through an encoder, and the sound of `sound` beside them."""
+
+    def __init__(
+        self,
+        path: Path,
+        info: StreamInfo,
+        codec: str,
+        options: dict[str, str],
+        sound: Path | None,
+        threads: int,
+    ) -> None:
+        self._info, self._codec, self._threads = info, codec, threads
+        self._convert = VideoReformatter()
+        suffix = path.suffix.lower()
+        self._time_base = info.time_base
+        if suffix == ".avi":
+            # It counts frames and has no other clock, so neither may they change places.
+            self._time_base = 1 / info.rate
+            options = options | {"bf": "0"}
+        fast = {"movflags": "+faststart"} if suffix in (".mp4", ".mov") else {}
+        self._container = av.open(os.path.abspath(path), "w", container_options=fast)
+        try:
+            trial = av.CodecContext.create(codec, "w")
+            trial.options = options
+            self._set_up(trial, 64, 64)
+            trial.open()
+            self._stream = self._container.add_stream(codec, rate=info.rate, options=options)
+        except (ValueError, av.FFmpegError) as error:
+            given = ", ".join(f"{name} {value}" for name, value in options.items())
+            message = f"codec {codec} with {given} cannot write {suffix} files ({error})"
+            raise InputError(f"{message}; give others") from None
+        self._started = False
+        self._last = -1
+        self._end = Fraction(0)
+        self._sound = None
+        if sound and sound.is_file():
+            self._sound = _Sound(self._container, sound, info, SOUND[suffix])
+
+    def write(self, array: np.ndarray, pts: int, duration: int) -> None:
+        context = self._stream.codec_context
+        array = self._padded(array)
+        if not self._started:
+            self._set_up(context, *array.shape[:2])
+            self._started = True
+        ticks = max(round(pts * self._info.time_base / self._time_base), self._last + 1)
+        look = (context.pix_fmt, context.colorspace, self._info.full_range)
+        frame = from_rgb(array, self._convert, *look)
+        frame.pts, frame.time_base = ticks, self._time_base
+        frame.duration = round(duration * self._info.time_base / self._time_base)
+        self._last = ticks
+        length = duration * self._info.time_base or 1 / self._info.rate
+        self._end = ticks * self._time_base + length
+        self._container.mux(self._stream.encode(frame))
+        if self._sound:
+            self._sound.copy(ticks * self._time_base)
+
+    def finish(self, complete: bool) -> None:
+        self._container.mux(self._stream.encode(None))
+        if self._sound:
+            self._sound.copy(None if complete else self._end)
+            self._sound.finish()
+            self._sound.close()
+        self._container.close()
+
+    def abort(self) -> None:
+        if self._sound:
+            self._sound.close()
+        self._container.close()
+
+    def _set_up(self, context: av.VideoCodecContext, height: int, width: int) -> None:
+        info, formats = self._info, [f.name for f in context.codec.video_formats or []]
+        context.height, context.width = height, width
+        context.pix_fmt = formats[0] if formats and "yuv420p" not in formats else "yuv420p"
+        context.time_base, context.framerate = self._time_base, info.rate
+        context.sample_aspect_ratio = info.pixel_aspect
+        context.thread_count = self._threads
+        context.colorspace = known_matrix(info.matrix, (height, width))
+        context.color_range = ColorRange.JPEG if info.full_range else ColorRange.MPEG
+        context.color_primaries, context.color_trc = info.primaries, info.transfer
+
+    def _padded(self, array: np.ndarray) -> np.ndarray:
+        height, width = array.shape[:2]
+        if self._codec.startswith("libvpx") or not (height % 2 or width % 2):
+            return array
+        return np.pad(array, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+class _Sound:
+    """The sound tracks of a file on their way into another, cut to the span that `info` names."""
+
+    def __init__(
+        self, container: av.container.OutputContainer, path: Path, info: StreamInfo, spare: str
+    ) -> None:
+        self._container, self._info = container, info
+        self._source = av.open(os.path.abspath(path))
+        for stream in self._source.streams:
+            if stream.type != "audio":
+                stream.discard = av.stream.Discard.all
+        self._tracks: dict[int, av.AudioStream] = {}
+        self._copied: set[int] = set()
+        for track in self._source.streams.audio:
+            if track.codec_context is None:
+                warnings.warn(f"{path}: sound of an unknown codec is left out", stacklevel=4)
+                continue
+            try:
+                copy = container.add_stream_from_template(track)
+                self._copied.add(track.index)
+            except ValueError:
+                rate = 48000 if spare == "libopus" else track.rate
+                copy = container.add_stream(spare, rate=rate, layout=track.layout.name)
+            self._tracks[track.index] = copy
+        if info.begin > 0:
+            with suppress(av.FFmpegError):
+                self._source.seek(int(info.begin * av.time_base))
+        self._packets = self._read()
+        self._next = next(self._packets, None)
+
+    def copy(self, until: Fraction | None) -> None:
+        """Send on what begins before `until`, in seconds of the output; None is all."""
+        while self._next and (until is None or self._next[0] < until):
+            self._send(self._next[1])
+            self._next = next(self._packets, None)
+
+    def close(self) -> None:
+        self._source.close()
+
+    def finish(self) -> None:
+        """Send on what the encoders still hold."""
+        for index in self._tracks.keys() - self._copied:
+            self._container.mux(self._tracks[index].encode(None))
+
+    def _read(self) -> Iterator[tuple[Fraction, av.Packet]]:
+        tracks = [self._source.streams[index] for index in self._tracks]
+        info, ended = self._info, set()
+        with suppress(av.FFmpegError):
+            for packet in self._source.demux(tracks) if tracks else ():
+                ticks = packet.dts if packet.pts is None else packet.pts
+                if ticks is None:
+                    continue
+                time = ticks * packet.time_base
+                if info.end is not None and time >= info.end:
+                    ended.add(packet.stream.index)
+                    if len(ended) == len(tracks):
+                        return
+                    continue
+                if time >= info.begin or info.begin <= 0:
+                    yield time - info.begin, packet
+
+    def _send(self, packet: av.Packet) -> None:
+        index = packet.stream.index
+        track = self._tracks[index]
+        if index in self._copied:
+            shift = round(self._info.begin / packet.time_base)
+            packet.pts = None if packet.pts is None else packet.pts - shift
+            packet.dts = None if packet.dts is None else packet.dts - shift
+            packet.stream = track
+            self._container.mux(packet)
+            return
+        with suppress(av.InvalidDataError):
+            for frame in packet.decode():
+                if frame.pts is not None:
+                    frame.pts -= round(self._info.begin / frame.time_base)
+                self._container.mux(track.encode(frame))
+
+
+def _palette_graph(height: int, width: int) -> av.filter.Graph:
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=width, height=height, format="rgb24", time_base=Fraction(1, 100)
+    )
+    split, sink = graph.add("split"), graph.add("buffersink")
+    make, use = graph.add("palettegen", "stats_mode=single"), graph.add("paletteuse", "new=1")
+    source.link_to(split)
+    split.link_to(use)
+    split.link_to(make, 1)
+    make.link_to(use, 0, 1)
+    use.link_to(sink)
+    graph.configure()
+    return graph
+
+
+def _set_last_delay(path: Path, delay: int) -> None:
+    """Write the last frame's delay, which the encoder can only guess, into a finished GIF."""
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as data:
+        at = data.rfind(b"\x21\xf9\x04")
+        while at > 0 and data[at + 7 : at + 9] != b"\x00\x2c":
+            at = data.rfind(b"\x21\xf9\x04", 0, at)
+        if at > 0:
+            data[at + 4 : at + 6] = min(delay, 65535).to_bytes(2, "little")

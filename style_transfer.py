@@ -1,0 +1,18 @@
+"""Paint a picture, or a folder of them, in one pass of a net that train.py made.
+
+python style_transfer.py --content-path in.jpg --output out.png --style wave
+"""
+
+from nst.cli import run
+from nst.config import PictureConfig
+
+
+def main(config: PictureConfig) -> None:
+    """Stylize the pictures that `config` names."""
+    from nst.pictures import stylize_pictures  # late: --help must not wait for torch
+
+    stylize_pictures(config)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main, PictureConfig, description=__doc__))

@@ -1,0 +1,18 @@
+"""Train one net on photos and style pictures; the checkpoint holds all the styles.
+
+python train.py --content-dir photos --style-dir styles --output my.safetensors
+"""
+
+from nst.cli import run
+from nst.config import TrainConfig
+
+
+def main(config: TrainConfig) -> None:
+    """Train as `config` says."""
+    from nst.training import train  # late: --help must not wait for torch
+
+    train(config)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(main, TrainConfig, description=__doc__))
