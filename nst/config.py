@@ -141,13 +141,6 @@ class TrainConfig(Checked):
     content_dir: Path = option(help="folder of photos and videos, searched with its subfolders")
     style_dir: Path = option(help="folder of style pictures, named by their files; or one picture")
     output: Path = option(help="checkpoint to write, .safetensors")
-    init: str | None = option(
-        None, help="start from this checkpoint (or 'quality', 'fast'); new styles get new codes"
-    )
-    only_codes: bool = option(
-        False, help="with --init: train the codes, leave the net's convolutions"
-    )
-    resume: bool = option(False, help="go on where the interrupted run of --output stopped")
     steps: int = option(20000, help="steps of the optimiser", low=1)
     batch: int = option(4, help="pictures a step, on each process", low=1)
     size: int = option(256, help="pixels of the square photo crops", low=64)
@@ -157,7 +150,20 @@ class TrainConfig(Checked):
     learning_rate: float = option(
         2e-3, help="its peak: a short rise, then half a cosine to 0", low=0
     )
-    warmup_steps: int = option(200, help="steps of the rise", low=0)
+    warmup_steps: int = option(200, help="steps of the rise", group="losses", low=0)
+    init: str | None = option(
+        None,
+        help="start from this checkpoint (or 'quality', 'fast'); new styles get new codes",
+        group="going on",
+    )
+    only_codes: bool = option(
+        False,
+        help="with --init: train the codes, leave the net's convolutions",
+        group="going on",
+    )
+    resume: bool = option(
+        False, help="go on where the interrupted run of --output stopped", group="going on"
+    )
     widths: tuple[int, ...] = option(
         (32, 64, 128), help="channels of the three encoder stages", group="net", low=4
     )

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from nst.checkpoint import load_checkpoint
@@ -12,11 +10,9 @@ from nst.config import PictureConfig
 from nst.device import choose_device, choose_dtype
 from nst.errors import InputError
 from nst.image_io import WRITABLE, check_writable, list_pictures, load_image, save_image
+from nst.one_pass import stylize, working_size
 from nst.styles import style_code
-from nst.tensors import fit, keep_color, resize
-from nst.transformer_net import TransformerNet
-
-LEAST_SIDE = 16
+from nst.tensors import keep_color, resize
 
 
 def stylize_pictures(config: PictureConfig) -> None:
@@ -36,33 +32,12 @@ def stylize_pictures(config: PictureConfig) -> None:
     ):
         content = load_image(source)
         content = resize(
-            content, checked_size(tuple(content.shape[-2:]), config.long_side, source)
+            content, working_size(tuple(content.shape[-2:]), config.long_side, source)
         ).to(device)
         stylized = stylize(net, content, code.to(device), dtype)
         if config.preserve_color:
             stylized = keep_color(stylized, content)
         save_image(stylized, target)
-
-
-@torch.inference_mode()
-def stylize(net: TransformerNet, image: Tensor, code: Tensor, dtype: torch.dtype) -> Tensor:
-    """Paint one image (1, 3, H, W) with one code (1, D), computed in `dtype`, given in float32."""
-    return net(image.to(dtype), code, code.new_ones(1, 1)).float()
-
-
-def checked_size(size: tuple[int, int], long_side: int | None, source: Path) -> tuple[int, int]:
-    """Return the size to work at: that of the source, or with this longer side.
-
-    Raises:
-        InputError: a side would be below the 16 pixels that the net needs.
-    """
-    size = fit(size, long_side)
-    if min(size) < LEAST_SIDE:
-        raise InputError(
-            f"{source} would be {size[1]}x{size[0]} pixels; "
-            f"both sides must be at least {LEAST_SIDE}: give a larger one or another --long-side"
-        )
-    return size
 
 
 def _jobs(content: Path, output: Path) -> list[tuple[Path, Path]]:

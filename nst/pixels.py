@@ -82,12 +82,22 @@ def to_rgb(
 
 
 def from_rgb(
-    array: np.ndarray, convert: VideoReformatter, pix_fmt: str, matrix: int, full_range: bool
+    array: np.ndarray,
+    convert: VideoReformatter,
+    width: int,
+    pix_fmt: str,
+    matrix: int,
+    full_range: bool,
 ) -> VideoFrame:
-    """Return uint8 (H, W, 3) as a frame for an encoder."""
+    """Return uint8 (H, W, 3), stretched to a width, as a frame for an encoder.
+
+    Args:
+        convert: is set up for the first frame and kept for the next.
+    """
     coefficients = COEFFICIENTS[matrix]
     return convert.reformat(
         VideoFrame.from_numpy_buffer(array),
+        width=width,
         format=pix_fmt,
         interpolation=EXACT,
         src_colorspace=coefficients,

@@ -12,10 +12,16 @@ from nst.errors import InputError
 
 
 def state_path(config: TrainConfig) -> Path:
+    """Return where the optimiser's state lies while a run is unfinished: beside the checkpoint."""
     return config.output.with_suffix(".state.pt")
 
 
 def check_output(config: TrainConfig) -> None:
+    """Refuse an --output or a --resume that could not work, before anything is read.
+
+    Raises:
+        InputError: says which and why.
+    """
     output = config.output
     if output.suffix != ".safetensors":
         raise InputError(f"--output is {output}: its ending must be .safetensors")
@@ -26,6 +32,7 @@ def check_output(config: TrainConfig) -> None:
 
 
 def save(config: TrainConfig, checkpoint: Checkpoint, optimizer, step: int) -> None:
+    """Write the checkpoint and, until the last step, the state to resume from."""
     checkpoint.training["steps_done"] = step
     save_checkpoint(config.output, checkpoint)
     path = state_path(config)
@@ -45,6 +52,11 @@ def save(config: TrainConfig, checkpoint: Checkpoint, optimizer, step: int) -> N
 
 
 def resume(config: TrainConfig, net, codes: nn.Parameter, optimizer) -> int:
+    """Bring net, codes and optimiser to where the run stopped; return the step to go on with.
+
+    Raises:
+        InputError: the state is of another run or cut short.
+    """
     try:
         state = torch.load(state_path(config), map_location="cpu", weights_only=True)
         net.load_state_dict(state["net"])

@@ -16,7 +16,7 @@ from nst.checkpoint import load_checkpoint
 from nst.config import VideoConfig
 from nst.device import choose_device, choose_dtype
 from nst.frames import Frame
-from nst.pictures import checked_size, stylize
+from nst.one_pass import stylize, working_size
 from nst.pipeline import in_background
 from nst.styles import style_code
 from nst.tensors import keep_color, resize
@@ -38,7 +38,7 @@ def stylize_video(config: VideoConfig) -> None:
     net = checkpoint.net.to(device, dtype)
     rate = Fraction(config.rate).limit_denominator(1001)
     with open_video(config.input_video, config.start, config.duration, rate) as reader:
-        size = checked_size(reader.info.size, config.long_side, config.input_video)
+        size = working_size(reader.info.size, config.long_side, config.input_video)
         info = replace(reader.info, size=size)
         encoding = {"codec": config.codec, "crf": config.crf, "preset": config.preset}
         with (

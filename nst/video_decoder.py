@@ -25,6 +25,7 @@ class Decoder:
 
     def __init__(self, path: Path, start: Fraction, duration: Fraction | None) -> None:
         self._path = path
+        self._lag = 0
         self._open()
         self.origin = _origin(self.container, self.stream)
         self._start = self.origin + start
@@ -34,7 +35,7 @@ class Decoder:
         """Yield the pictures of the span, with a warning for each that cannot be decoded."""
         whole = self._start == self.origin
         for picture in self._decode() if whole else self._seek():
-            ticks = ticks_of(picture)
+            ticks = self.ticks(picture)
             time = self._start if ticks is None else ticks * self.stream.time_base
             if self.end is not None and time >= self.end:
                 return
@@ -48,6 +49,10 @@ class Decoder:
         if self.container.duration:
             return Fraction(self.container.duration, av.time_base)
         return None
+
+    def ticks(self, picture: av.VideoFrame) -> int | None:
+        """Return the time of a picture in the stream's time base, where it has one."""
+        return picture.dts if picture.pts is None else picture.pts - self._lag
 
     def close(self) -> None:
         self.container.close()
@@ -84,7 +89,7 @@ class Decoder:
                 self.container.seek(start, stream=self.stream)
                 decoded = self._decode()
                 first = next(decoded, None)
-                if first and (ticks_of(first) or 0) <= start:
+                if first and (self.ticks(first) or 0) <= start:
                     return chain([first], decoded)
             self.close()
             self._open()
@@ -95,6 +100,7 @@ class Decoder:
         # VP8 has packets that show nothing, interlaced video two for one picture.
         countable = self.stream.codec_context.name != "vp8"
         waiting: list[int] = []
+        first = True
         for packet in self._packets():
             if countable and packet.pts is not None and not packet.is_discard:
                 heapq.heappush(waiting, packet.pts)
@@ -110,6 +116,10 @@ class Decoder:
                     sent = heapq.heappop(waiting)
                     if sent < frame.pts and countable:
                         self._warn(sent)
+                if first and self.container.format.name == "avi":
+                    # AVI has no times but those of decoding; what FFmpeg makes of them comes late.
+                    self._lag = 0 if None in (frame.pts, frame.dts) else frame.pts - frame.dts
+                first = False
                 yield frame
         for sent in sorted(waiting):
             if countable:
@@ -126,7 +136,7 @@ class Decoder:
         warnings.warn(f"{self._path}: cannot be read to its end", stacklevel=2)
 
     def _warn(self, ticks: int | None) -> None:
-        time = self._start if ticks is None else ticks * self.stream.time_base
+        time = self._start if ticks is None else (ticks - self._lag) * self.stream.time_base
         if time < self._start or (self.end is not None and time >= self.end):
             return
         known = "of an unknown time" if ticks is None else f"at {float(time - self.origin):.3f} s"
@@ -150,8 +160,3 @@ def _cut_short(stream: av.VideoStream, path: Path) -> bool:
         return False
     last = stream.index_entries[-1]
     return last.pos + last.size > path.stat().st_size
-
-
-def ticks_of(picture: av.VideoFrame) -> int | None:
-    """Return the time of a picture; AVI has only the order of decoding."""
-    return picture.dts if picture.pts is None else picture.pts

@@ -88,7 +88,11 @@ class FileEncoder:
         self._info, self._codec, self._threads = info, codec, threads
         self._convert = VideoReformatter()
         suffix = path.suffix.lower()
-        self._time_base = info.time_base
+        self._time_base, self._aspect = info.time_base, info.pixel_aspect
+        self._stretch = Fraction(1)
+        if suffix == ".webm":
+            # VP9 has no word for it, and PyAV none to say it to the container.
+            self._stretch, self._aspect = self._aspect, Fraction(1)
         if suffix == ".avi":
             # It counts frames and has no other clock, so neither may they change places.
             self._time_base = 1 / info.rate
@@ -116,11 +120,11 @@ class FileEncoder:
         context = self._stream.codec_context
         array = self._padded(array)
         if not self._started:
-            self._set_up(context, *array.shape[:2])
+            self._set_up(context, array.shape[0], round(array.shape[1] * self._stretch))
             self._started = True
         ticks = max(round(pts * self._info.time_base / self._time_base), self._last + 1)
         look = (context.pix_fmt, context.colorspace, self._info.full_range)
-        frame = from_rgb(array, self._convert, *look)
+        frame = from_rgb(array, self._convert, context.width, *look)
         frame.pts, frame.time_base = ticks, self._time_base
         frame.duration = round(duration * self._info.time_base / self._time_base)
         self._last = ticks
@@ -148,8 +152,10 @@ class FileEncoder:
         context.height, context.width = height, width
         context.pix_fmt = formats[0] if formats and "yuv420p" not in formats else "yuv420p"
         context.time_base, context.framerate = self._time_base, info.rate
-        context.sample_aspect_ratio = info.pixel_aspect
+        context.sample_aspect_ratio = self._aspect
         context.thread_count = self._threads
+        # Without it the last frame is shown for a mean frame's time.
+        context.flags |= av.codec.context.Flags.frame_duration
         context.colorspace = known_matrix(info.matrix, (height, width))
         context.color_range = ColorRange.JPEG if info.full_range else ColorRange.MPEG
         context.color_primaries, context.color_trc = info.primaries, info.transfer
@@ -245,7 +251,9 @@ def _palette_graph(height: int, width: int) -> av.filter.Graph:
         width=width, height=height, format="rgb24", time_base=Fraction(1, 100)
     )
     split, sink = graph.add("split"), graph.add("buffersink")
-    make, use = graph.add("palettegen", "stats_mode=single"), graph.add("paletteuse", "new=1")
+    make = graph.add("palettegen", "stats_mode=single")
+    # A pattern that stays in place does not flicker, as diffused errors do.
+    use = graph.add("paletteuse", "new=1:dither=bayer:bayer_scale=4")
     source.link_to(split)
     split.link_to(use)
     split.link_to(make, 1)

@@ -15,7 +15,7 @@ from nst.errors import InputError
 from nst.frames import UNSPECIFIED, Frame, StreamInfo
 from nst.pixels import is_full_range, known_matrix, to_rgb, turn_of
 from nst.tensors import to_float
-from nst.video_decoder import Decoder, ticks_of
+from nst.video_decoder import Decoder
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
 
@@ -68,7 +68,7 @@ class VideoReader:
             self._first = next(self._pictures, None)
             if self._first is None:
                 raise InputError(self._why_empty(path, start))
-            begin = ticks_of(self._first)
+            begin = self._decoder.ticks(self._first)
             origin = round(self._decoder.origin / self._decoder.stream.time_base)
             self._begin = origin if begin is None else begin if start else min(begin, origin)
             self._turn = turn_of(self._first)
@@ -83,7 +83,7 @@ class VideoReader:
         picture, self._first = self._first, None
         pts = -1
         while picture is not None:
-            ticks = ticks_of(picture)
+            ticks = self._decoder.ticks(picture)
             pts = pts + 1 if ticks is None else max(ticks - self._begin, pts + 1)
             array = to_rgb(picture, convert, *look)
             yield Frame(to_float(array), pts, picture.duration or 0)

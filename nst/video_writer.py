@@ -31,10 +31,11 @@ def create_video(
     """Create a video of the kind that the ending names: a file, a GIF or a folder of PNGs.
 
     Every frame keeps its time, as finely as the kind can say it: a millisecond in mkv and webm,
-    1/100 s in a GIF, a whole frame of the average rate in avi. Size becomes even, by repeating the
-    last row or column, where H.264 and its like need it. Sound is copied, and encoded anew only
-    where the kind cannot hold it; GIFs and folders have none. The file appears under its name when
-    it is whole: an error leaves nothing, Ctrl-C what was finished until then.
+    1/100 s in a GIF, a whole frame of the average rate in avi. The size becomes even, by repeating
+    the last row or column, where H.264 and its like need it; webm gets square pixels. Sound is
+    copied, and encoded anew only where the kind cannot hold it; GIFs and folders have none. The
+    file appears under its name when it is whole: an error leaves nothing, Ctrl-C what was finished
+    until then.
 
     Args:
         codec: an encoder of FFmpeg's; None is libvpx-vp9 for webm, libx264 for the others.
