@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 
 import av
@@ -184,10 +185,10 @@ class _Sound:
             if track.codec_context is None:
                 warnings.warn(f"{path}: sound of an unknown codec is left out", stacklevel=4)
                 continue
-            try:
+            if _can_hold(container.format.name, track):
                 copy = container.add_stream_from_template(track)
                 self._copied.add(track.index)
-            except ValueError:
+            else:
                 rate = 48000 if spare == "libopus" else track.rate
                 copy = container.add_stream(spare, rate=rate, layout=track.layout.name)
             self._tracks[track.index] = copy
@@ -243,6 +244,17 @@ class _Sound:
                 if frame.pts is not None:
                     frame.pts -= round(self._info.begin / frame.time_base)
                 self._container.mux(track.encode(frame))
+
+
+def _can_hold(kind: str, track: av.AudioStream) -> bool:
+    """Try it: a container's list of codecs promises more than its header can say."""
+    with av.open(BytesIO(), "w", format=kind) as trial:
+        try:
+            trial.add_stream_from_template(track)
+            trial.start_encoding()
+        except (ValueError, av.FFmpegError):
+            return False
+    return True
 
 
 def _palette_graph(height: int, width: int) -> av.filter.Graph:

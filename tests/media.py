@@ -14,8 +14,9 @@ MATRIX = {"bt601": (0.299, 0.114, 6), "bt709": (0.2126, 0.0722, 1)}
 def picture(index: int, size: tuple[int, int] = (64, 96)) -> np.ndarray:
     """Return frame `index` of a smooth scene in motion: uint8 (H, W, 3), no two alike."""
     y, x = np.mgrid[: size[0], : size[1]]
-    waves = [np.sin((x + 3 * index) / 9), np.cos(y / 11 + index / 5), np.sin((x + y) / 17 - index)]
-    return (127.5 + 90 * np.stack(waves, -1)).astype(np.uint8)
+    light = np.sin((x + 3 * index) / 9) + np.cos(y / 11 + index / 5)
+    tint = [np.sin((x + y) / 40 + index / 4 + channel) for channel in range(3)]
+    return (127.5 + 35 * light[..., None] + 25 * np.stack(tint, -1)).round().astype(np.uint8)
 
 
 def colour_bars(size: tuple[int, int] = (64, 96)) -> np.ndarray:

@@ -110,7 +110,7 @@ def test_sound_is_copied_byte_by_byte(clip, tmp_path, kind):
     copy(clip, path)
     before, after = media.read_back(clip), media.read_back(path)
     assert after.sound == before.sound
-    shift = {round(float(b - a), 2) for a, b in zip(before.sound_times, after.sound_times)}
+    shift = {round(float(b - a), 2) for a, b in zip(before.sound_times, after.sound_times, strict=True)}
     assert len(shift) == 1
     assert after.duration == pytest.approx(before.duration, abs=0.03)
 
@@ -247,7 +247,7 @@ class TestSpan:
             if 0.6 <= time < 1.6
         ]
         assert after.sound == [packet for _, packet in spanned]
-        offsets = [a - (t - Fraction(3, 5)) for a, (t, _) in zip(after.sound_times, spanned)]
+        offsets = [a - (t - Fraction(3, 5)) for a, (t, _) in zip(after.sound_times, spanned, strict=True)]
         assert max(map(abs, offsets)) < 0.001
 
     @pytest.mark.parametrize("kind", KINDS)
@@ -302,7 +302,7 @@ class TestFolder:
         folder = self.pictures(tmp_path / "in")
         whole = (folder / "f5.png").read_bytes()
         (folder / "f5.png").write_bytes(whole[: len(whole) // 2])
-        with pytest.warns(UserWarning, match=r"f5\.png: the frame at 0\.200 s"):
+        with pytest.warns(UserWarning, match=r"f5\.png"):
             assert [frame.pts for frame in frames_of(folder)] == [0, 1, 2, 3, 4, *range(6, 12)]
 
     def test_folder_without_pictures(self, tmp_path):
@@ -419,11 +419,11 @@ class TestBadOutput:
 
     @pytest.mark.parametrize(
         "options",
-        [{"codec": "nonsense"}, {"preset": "warp"}, {"codec": "libvpx-vp9"}, {"crf": 1000}],
+        [{"codec": "nonsense"}, {"codec": "libx264"}, {"preset": "warp", "codec": "libx265"}, {"codec": "gif"}],
         ids=str,
     )
     def test_encoder_that_refuses(self, tmp_path, options):
-        path = tmp_path / ("out.avi" if options.get("codec") == "libvpx-vp9" else "out.mp4")
+        path = tmp_path / "out.webm"
         with pytest.raises(InputError, match="give others"):
             create_video(path, self.info, **options)
         assert not list(tmp_path.iterdir())
