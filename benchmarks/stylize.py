@@ -64,9 +64,7 @@ def machine_rate(dtype: torch.dtype, rounds: int) -> float:
             },
             rounds,
         )
-    return max(
-        2 * 2048**3 / times["product"], 2 * 128 * 128 * 9 * 90 * 160 / times["convolution"]
-    )
+    return max(2 * 2048**3 / times["product"], 2 * 128 * 128 * 9 * 90 * 160 / times["convolution"])
 
 
 def make_clip(path: Path, frames: int) -> None:
@@ -98,7 +96,10 @@ def main() -> None:
     rates = {dtype: machine_rate(dtype, options.rounds) for dtype in DTYPES}
     chosen = choose_dtype("auto", torch.device("cpu"))
     print(f"threads {torch.get_num_threads()}, PyTorch {torch.__version__}")
-    print(f"precision auto takes {str(chosen).removeprefix('torch.')} here; rates in GFLOP/s: ", end="")
+    print(
+        f"precision auto takes {str(chosen).removeprefix('torch.')} here; rates in GFLOP/s: ",
+        end="",
+    )
     print(", ".join(f"{str(d).removeprefix('torch.')} {r / 1e9:.0f}" for d, r in rates.items()))
     image = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(0))
     print("\nnet only, 640x360        ms  frames/s  x plain  x floor")
@@ -129,7 +130,7 @@ def main() -> None:
         source, target = Path(folder) / "in.mp4", Path(folder) / "out.mp4"
         make_clip(source, options.frames)
         for name in ("quality", "fast"):
-            calls = {"plain float32": lambda: plain_video(source, target, plains[name])}
+            calls = {"plain float32": lambda name=name: plain_video(source, target, plains[name])}
             for precision in ("float32", "bfloat16"):
                 config = VideoConfig(
                     input_video=source,

@@ -164,8 +164,12 @@ class TrainConfig(Checked):
     resume: bool = option(
         False, help="go on where the interrupted run of --output stopped", group="going on"
     )
-    widths: tuple[int, ...] = option(
-        (32, 64, 128), help="channels of the three encoder stages", group="net", low=4
+    widths: tuple[int, ...] | None = option(
+        None,
+        help="channels of the three encoder stages; none takes 32 64 128, or those of --init. "
+        "With --init a multiple of its widths: the net grows",
+        group="net",
+        low=4,
     )
     blocks: int = option(5, help="residual blocks", group="net", low=1)
     content_weight: float = option(1.0, help="weight of the content loss", group="losses", low=0)

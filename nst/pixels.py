@@ -29,6 +29,7 @@ def known_matrix(matrix: int, size: tuple[int, int]) -> int:
 
 
 def is_full_range(frame: VideoFrame) -> bool:
+    """Tell whether 0 to 255 are black to white, instead of 16 to 235."""
     return frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
 
 

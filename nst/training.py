@@ -27,7 +27,7 @@ from nst.errors import InputError
 from nst.losses import content_loss, gram_matrix, relative_error, style_loss, total_variation
 from nst.training_log import TrainingLog, describe
 from nst.training_state import check_output, resume, save
-from nst.transformer_net import TransformerNet
+from nst.transformer_net import TransformerNet, widened
 from nst.vgg import VGGFeatures
 from nst.weights import load_vgg19
 
@@ -191,15 +191,25 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 def start(config: TrainConfig, names: tuple[str, ...]) -> Checkpoint:
     """Return the net and codes to begin with: new ones, or those of --init with codes added.
 
-    A style that --init does not have begins from the mean of those it has.
+    A style that --init does not have begins from the mean of those it has. A wider net than that of
+    --init begins as the same map.
     """
     if config.only_codes and not config.init:
         raise InputError("--only-codes needs a net to leave alone: give --init")
+    if config.widths is not None and len(config.widths) != 3:
+        raise InputError(f"--widths has {len(config.widths)} numbers; it needs three")
     if config.init is None:
-        net = TransformerNet(config.widths, config.blocks)
+        net = TransformerNet(config.widths or (32, 64, 128), config.blocks)
         codes = net.plain_code().repeat(1 + len(names), 1)
         return Checkpoint(net, codes, (IDENTITY, *names))
     given = load_checkpoint(config.init)
+    if config.widths not in (None, given.net.widths):
+        factor = config.widths[0] // given.net.widths[0]
+        if config.widths != tuple(factor * width for width in given.net.widths):
+            raise InputError(
+                f"--widths is {config.widths}; --init has {given.net.widths}: give a multiple"
+            )
+        given.net, given.codes = widened(given.net, given.codes, factor)
     added = [name for name in names if name not in given.styles]
     mean = given.codes[1:].mean(0, keepdim=True)
     codes = torch.cat([given.codes, mean.expand(len(added), -1)])

@@ -34,7 +34,8 @@ def check_output(config: TrainConfig) -> None:
 def save(config: TrainConfig, checkpoint: Checkpoint, optimizer, step: int) -> None:
     """Write the checkpoint and, until the last step, the state to resume from."""
     checkpoint.training["steps_done"] = step
-    save_checkpoint(config.output, checkpoint)
+    # Half precision is enough to paint with; the state below keeps all of it.
+    save_checkpoint(config.output, checkpoint, torch.float16)
     path = state_path(config)
     if step >= config.steps:
         path.unlink(missing_ok=True)

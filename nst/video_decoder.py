@@ -25,7 +25,6 @@ class Decoder:
 
     def __init__(self, path: Path, start: Fraction, duration: Fraction | None) -> None:
         self._path = path
-        self._lag = 0
         self._open()
         self.origin = _origin(self.container, self.stream)
         self._start = self.origin + start
@@ -52,7 +51,7 @@ class Decoder:
 
     def ticks(self, picture: av.VideoFrame) -> int | None:
         """Return the time of a picture in the stream's time base, where it has one."""
-        return picture.dts if picture.pts is None else picture.pts - self._lag
+        return picture.dts if picture.pts is None else picture.pts
 
     def close(self) -> None:
         self.container.close()
@@ -83,11 +82,11 @@ class Decoder:
 
     def _seek(self) -> Iterator[av.VideoFrame]:
         """Decode from the last key frame before the span, or from the beginning if that fails."""
-        if not self.is_gif:
+        if self.container.format.name not in ("gif", "avi"):
             with suppress(av.FFmpegError):
                 start = math.floor(self._start / self.stream.time_base)
                 self.container.seek(start, stream=self.stream)
-                decoded = self._decode()
+                decoded = self._decode(after_seek=True)
                 first = next(decoded, None)
                 if first and (self.ticks(first) or 0) <= start:
                     return chain([first], decoded)
@@ -95,35 +94,39 @@ class Decoder:
             self._open()
         return self._decode()
 
-    def _decode(self) -> Iterator[av.VideoFrame]:
+    def _decode(self, after_seek: bool = False) -> Iterator[av.VideoFrame]:
         """Yield every picture, and warn of those that were sent to the decoder and never came."""
-        # VP8 has packets that show nothing, interlaced video two for one picture.
-        countable = self.stream.codec_context.name != "vp8"
+        # VP8 has packets that show nothing, interlaced video two for one picture, and AVI knows
+        # only when to decode: there the pictures take these times in their order.
+        by_order = self.container.format.name == "avi"
+        countable = not by_order and self.stream.codec_context.name != "vp8"
         waiting: list[int] = []
-        first = True
         for packet in self._packets():
-            if countable and packet.pts is not None and not packet.is_discard:
-                heapq.heappush(waiting, packet.pts)
+            sent = packet.dts if by_order else packet.pts
+            if sent is not None and packet.size and not packet.is_discard:
+                heapq.heappush(waiting, sent)
             try:
-                frames = packet.decode()
+                pictures = packet.decode()
             except av.FFmpegError:
-                if packet.pts is None or not countable:
+                if by_order and sent in waiting:
+                    waiting.remove(sent)
+                    heapq.heapify(waiting)
+                if not countable or sent is None:
                     self._warn(packet.dts)
                 continue
-            for frame in frames:
-                countable = countable and not frame.interlaced_frame
-                while waiting and frame.pts is not None and waiting[0] <= frame.pts:
-                    sent = heapq.heappop(waiting)
-                    if sent < frame.pts and countable:
-                        self._warn(sent)
-                if first and self.container.format.name == "avi":
-                    # AVI has no times but those of decoding; what FFmpeg makes of them comes late.
-                    self._lag = 0 if None in (frame.pts, frame.dts) else frame.pts - frame.dts
-                first = False
-                yield frame
-        for sent in sorted(waiting):
-            if countable:
-                self._warn(sent)
+            for picture in pictures:
+                countable = countable and not picture.interlaced_frame
+                if by_order and waiting:
+                    picture.pts = heapq.heappop(waiting)
+                while waiting and picture.pts is not None and waiting[0] <= picture.pts:
+                    missing = heapq.heappop(waiting)
+                    # What precedes the first picture after a seek needs what precedes the seek.
+                    if missing < picture.pts and countable and not after_seek:
+                        self._warn(missing)
+                after_seek = False
+                yield picture
+        for missing in sorted(waiting) if countable and not after_seek else ():
+            self._warn(missing)
 
     def _packets(self) -> Iterator[av.Packet]:
         """Yield the stream's packets, and go on after a damaged place in the file."""
@@ -136,7 +139,7 @@ class Decoder:
         warnings.warn(f"{self._path}: cannot be read to its end", stacklevel=2)
 
     def _warn(self, ticks: int | None) -> None:
-        time = self._start if ticks is None else (ticks - self._lag) * self.stream.time_base
+        time = self._start if ticks is None else ticks * self.stream.time_base
         if time < self._start or (self.end is not None and time >= self.end):
             return
         known = "of an unknown time" if ticks is None else f"at {float(time - self.origin):.3f} s"

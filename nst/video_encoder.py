@@ -1,6 +1,5 @@
-"""Encoders: pictures and their times go in, a file comes out."""
+"""A video file out of pictures and their times, with the sound of another."""
 
-import mmap
 import os
 import warnings
 from collections.abc import Iterator
@@ -19,59 +18,6 @@ from nst.pixels import from_rgb, known_matrix
 
 # Sound that a container cannot hold as it is becomes this.
 SOUND = {".mp4": "aac", ".mkv": "aac", ".mov": "aac", ".webm": "libopus", ".avi": "libmp3lame"}
-
-
-class GifEncoder:
-    """A GIF whose frames have a palette each."""
-
-    def __init__(self, path: Path, info: StreamInfo) -> None:
-        self._path, self._tick = path, info.time_base * 100
-        loop = -1 if info.loop is None else info.loop
-        self._container = av.open(
-            os.path.abspath(path), "w", format="gif", options={"loop": str(loop)}
-        )
-        self._stream = self._container.add_stream("gif", rate=info.rate)
-        self._stream.pix_fmt = "pal8"
-        self._stream.codec_context.time_base = Fraction(1, 100)
-        self._graph: av.filter.Graph | None = None
-        self._last = -2
-        self._duration = 0
-        self._slowed = False
-
-    def write(self, array: np.ndarray, pts: int, duration: int) -> None:
-        if self._graph is None:
-            self._stream.height, self._stream.width = array.shape[:2]
-            self._graph = _palette_graph(*array.shape[:2])
-        time = round(pts * self._tick)
-        # Players and FFmpeg read a delay below 2 as 10.
-        if time < self._last + 2 and not self._slowed:
-            self._slowed = True
-            warnings.warn("a GIF holds 50 frames a second at most: it plays slower", stacklevel=3)
-        self._last = max(time, self._last + 2)
-        self._duration = round(duration * self._tick)
-        frame = av.VideoFrame.from_numpy_buffer(array)
-        frame.pts, frame.time_base = self._last, Fraction(1, 100)
-        self._graph.vpush(frame)
-        self._pull()
-
-    def finish(self, complete: bool) -> None:
-        self._graph.vpush(None)
-        self._pull()
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
-        if self._duration:
-            _set_last_delay(self._path, max(2, self._duration))
-
-    def abort(self) -> None:
-        self._container.close()
-
-    def _pull(self) -> None:
-        while True:
-            try:
-                frame = self._graph.vpull()
-            except (av.BlockingIOError, av.EOFError):
-                return
-            self._container.mux(self._stream.encode(frame))
 
 
 class FileEncoder:
@@ -98,8 +44,12 @@ class FileEncoder:
             # It counts frames and has no other clock, so neither may they change places.
             self._time_base = 1 / info.rate
             options = options | {"bf": "0"}
-        fast = {"movflags": "+faststart"} if suffix in (".mp4", ".mov") else {}
-        self._container = av.open(os.path.abspath(path), "w", container_options=fast)
+        # Sound's run-up before 0 is not to move the pictures, nor whole milliseconds to round it.
+        form = {"avoid_negative_ts": "disabled"} if suffix in (".mkv", ".webm") else {}
+        if suffix in (".mp4", ".mov"):
+            form = {"movflags": "+faststart", "movie_timescale": "90000"}
+        self._counts_by_decoding = suffix in (".mp4", ".mov")
+        self._container = av.open(os.path.abspath(path), "w", container_options=form)
         try:
             trial = av.CodecContext.create(codec, "w")
             trial.options = options
@@ -113,6 +63,7 @@ class FileEncoder:
         self._started = False
         self._last = -1
         self._end = Fraction(0)
+        self._ahead: int | None = None
         self._sound = None
         if sound and sound.is_file():
             self._sound = _Sound(self._container, sound, info, SOUND[suffix])
@@ -131,12 +82,22 @@ class FileEncoder:
         self._last = ticks
         length = duration * self._info.time_base or 1 / self._info.rate
         self._end = ticks * self._time_base + length
-        self._container.mux(self._stream.encode(frame))
+        packets = self._stream.encode(frame)
+        if packets and self._ahead is None:
+            self._ahead = packets[0].pts - packets[0].dts
+        self._container.mux(packets)
         if self._sound:
             self._sound.copy(ticks * self._time_base)
 
     def finish(self, complete: bool) -> None:
-        self._container.mux(self._stream.encode(None))
+        packets = self._stream.encode(None)
+        if packets and self._counts_by_decoding:
+            # What is decoded last ends the track, though another picture be shown last.
+            if self._ahead is None:
+                self._ahead = packets[0].pts - packets[0].dts
+            end = round(self._end / self._time_base)
+            packets[-1].duration = max(1, end - packets[-1].dts - self._ahead)
+        self._container.mux(packets)
         if self._sound:
             self._sound.copy(None if complete else self._end)
             self._sound.finish()
@@ -197,6 +158,7 @@ class _Sound:
                 self._source.seek(int(info.begin * av.time_base))
         self._packets = self._read()
         self._next = next(self._packets, None)
+        self._late: dict[int, int] = {}
 
     def copy(self, until: Fraction | None) -> None:
         """Send on what begins before `until`, in seconds of the output; None is all."""
@@ -210,7 +172,7 @@ class _Sound:
     def finish(self) -> None:
         """Send on what the encoders still hold."""
         for index in self._tracks.keys() - self._copied:
-            self._container.mux(self._tracks[index].encode(None))
+            self._mux(index, self._tracks[index].encode(None))
 
     def _read(self) -> Iterator[tuple[Fraction, av.Packet]]:
         tracks = [self._source.streams[index] for index in self._tracks]
@@ -237,13 +199,21 @@ class _Sound:
             packet.pts = None if packet.pts is None else packet.pts - shift
             packet.dts = None if packet.dts is None else packet.dts - shift
             packet.stream = track
-            self._container.mux(packet)
+            self._mux(index, [packet])
             return
         with suppress(av.InvalidDataError):
             for frame in packet.decode():
                 if frame.pts is not None:
                     frame.pts -= round(self._info.begin / frame.time_base)
-                self._container.mux(track.encode(frame))
+                self._mux(index, track.encode(frame))
+
+    def _mux(self, index: int, packets: list[av.Packet]) -> None:
+        for packet in packets:
+            if self._container.format.name == "avi":
+                # It has nothing before 0, and would move the pictures to make room.
+                late = self._late.setdefault(index, max(0, -(packet.dts or 0)))
+                packet.dts, packet.pts = (packet.dts or 0) + late, (packet.pts or 0) + late
+            self._container.mux(packet)
 
 
 def _can_hold(kind: str, track: av.AudioStream) -> bool:
@@ -255,31 +225,3 @@ def _can_hold(kind: str, track: av.AudioStream) -> bool:
         except (ValueError, av.FFmpegError):
             return False
     return True
-
-
-def _palette_graph(height: int, width: int) -> av.filter.Graph:
-    graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=width, height=height, format="rgb24", time_base=Fraction(1, 100)
-    )
-    split, sink = graph.add("split"), graph.add("buffersink")
-    make = graph.add("palettegen", "stats_mode=single")
-    # A pattern that stays in place does not flicker, as diffused errors do.
-    use = graph.add("paletteuse", "new=1:dither=bayer:bayer_scale=4")
-    source.link_to(split)
-    split.link_to(use)
-    split.link_to(make, 1)
-    make.link_to(use, 0, 1)
-    use.link_to(sink)
-    graph.configure()
-    return graph
-
-
-def _set_last_delay(path: Path, delay: int) -> None:
-    """Write the last frame's delay, which the encoder can only guess, into a finished GIF."""
-    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as data:
-        at = data.rfind(b"\x21\xf9\x04")
-        while at > 0 and data[at + 7 : at + 9] != b"\x00\x2c":
-            at = data.rfind(b"\x21\xf9\x04", 0, at)
-        if at > 0:
-            data[at + 4 : at + 6] = min(delay, 65535).to_bytes(2, "little")

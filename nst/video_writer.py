@@ -13,8 +13,9 @@ from PIL import Image
 
 from nst.errors import InputError
 from nst.frames import Frame, StreamInfo
+from nst.gif_encoder import GifEncoder
 from nst.tensors import to_uint8
-from nst.video_encoder import SOUND, FileEncoder, GifEncoder
+from nst.video_encoder import SOUND, FileEncoder
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -14,7 +14,7 @@ LAYERS = (
     ("errors",),
     ("tensors", "config", "weights", "cli", "device", "frames", "pixels", "pipeline"),
     # What one kind of file needs, below the reader and the writer that serve all kinds.
-    ("video_decoder", "video_encoder"),
+    ("video_decoder", "video_encoder", "gif_encoder"),
     (
         ("warp", "losses", "vgg", "transformer_net", "style_encoder", "flow", "segmentation")
         + ("image_io", "video_io", "video_reader", "video_writer")

@@ -26,8 +26,6 @@ from nst.video_writer import create_video
 
 FILES = ("mp4", "mkv", "mov", "webm", "avi", "gif")
 KINDS = (*FILES, "folder")
-# Half of what the kind counts time in.
-FINENESS = {"mkv": 0.0005, "webm": 0.0005, "gif": 0.005}
 MATRICES = [(m, full) for m in ("bt601", "bt709") for full in (False, True)]
 
 
@@ -110,9 +108,11 @@ def test_sound_is_copied_byte_by_byte(clip, tmp_path, kind):
     copy(clip, path)
     before, after = media.read_back(clip), media.read_back(path)
     assert after.sound == before.sound
-    shift = {round(float(b - a), 2) for a, b in zip(before.sound_times, after.sound_times, strict=True)}
+    shift = {
+        round(float(b - a), 2) for a, b in zip(before.sound_times, after.sound_times, strict=True)
+    }
     assert len(shift) == 1
-    assert after.duration == pytest.approx(before.duration, abs=0.03)
+    assert after.duration == pytest.approx(before.duration, abs=0.04)
 
 
 def test_sound_that_the_kind_cannot_hold_is_encoded_anew(clip, tmp_path):
@@ -132,6 +132,27 @@ def test_sound_can_be_left_out(clip, tmp_path):
     assert not media.read_back(tmp_path / "out.mp4").sound
 
 
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+@pytest.mark.parametrize("start", [0.0, 0.2])
+def test_avi_with_pictures_that_change_places(tmp_path, codec, start):
+    source = tmp_path / "in.avi"
+    with av.open(str(source), "w") as container:
+        video = container.add_stream(codec, rate=25, options={"bf": "2"})
+        video.height, video.width = 64, 96
+        video.bit_rate = 2_000_000
+        for index in range(20):
+            frame = av.VideoFrame.from_ndarray(media.picture(index)).reformat(format="yuv420p")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    frames = frames_of(source, start)
+    first = round(start * 25)
+    assert [frame.pts for frame in frames] == list(range(20 - first))
+    for index, frame in enumerate(frames, first):
+        assert mean_error(to_uint8(frame.image), media.picture(index)) < 3
+
+
+@pytest.mark.filterwarnings("ignore:a GIF holds")
 @pytest.mark.parametrize("kind", ["mp4", "mov", "mkv", "webm", "gif"])
 def test_variable_rate_keeps_every_time(tmp_path, kind):
     pts = [0, 30, 70, 80, 150, 151 + 9, 300, 310, 330, 400, 420, 500]
@@ -145,7 +166,6 @@ def test_variable_rate_keeps_every_time(tmp_path, kind):
     assert times == pytest.approx([p / 1000 for p in pts], abs=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore:a GIF holds")
 def test_gif_keeps_delays_and_repetitions(tmp_path):
     delays = [20, 50, 100, 20, 300, 70]
     pictures = [Image.fromarray(media.picture(i)) for i in range(6)]
@@ -227,7 +247,8 @@ class TestColour:
         source = media.make_clip(tmp_path / "in.mp4", size=size, **options)
         expected = media.to_rgb(planes, matrix, False)
         shown = to_uint8(frames_of(source)[0].image)
-        assert mean_error(shown, expected) < 4
+        other = media.to_rgb(planes, "bt709" if matrix == "bt601" else "bt601", False)
+        assert mean_error(shown, expected) < 5 < mean_error(shown, other)
         copy(source, tmp_path / "out.mp4")
         frame = media.read_back(tmp_path / "out.mp4").frames[0]
         assert frame.colorspace == media.MATRIX[matrix][2]
@@ -235,7 +256,7 @@ class TestColour:
 
 class TestSpan:
     def test_frames_and_sound_of_the_span_start_at_zero(self, tmp_path):
-        source = media.make_clip(tmp_path / "in.mp4", frames=60)
+        source = media.make_clip(tmp_path / "in.mp4", frames=60, gop=10)
         copy(source, tmp_path / "out.mp4", start=0.6, duration=1.0)
         before, after = media.read_back(source), media.read_back(tmp_path / "out.mp4")
         assert after.times == [Fraction(i, 25) for i in range(25)]
@@ -244,11 +265,21 @@ class TestSpan:
         spanned = [
             (time, packet)
             for time, packet in zip(before.sound_times, before.sound, strict=True)
-            if 0.6 <= time < 1.6
+            if Fraction(6, 10) <= time < Fraction(16, 10)
         ]
         assert after.sound == [packet for _, packet in spanned]
-        offsets = [a - (t - Fraction(3, 5)) for a, (t, _) in zip(after.sound_times, spanned, strict=True)]
+        offsets = [
+            a - (t - Fraction(3, 5)) for a, (t, _) in zip(after.sound_times, spanned, strict=True)
+        ]
         assert max(map(abs, offsets)) < 0.001
+
+    @pytest.mark.parametrize("ending", ["ts", "mkv"])
+    def test_seeking_warns_of_nothing(self, tmp_path, ending):
+        source = media.make_clip(tmp_path / f"in.{ending}", frames=40, gop=250)
+        frames = frames_of(source, start=0.8, duration=0.4)
+        assert len(frames) == 10
+        for index, frame in enumerate(frames, 20):
+            assert mean_error(to_uint8(frame.image), media.picture(index)) < 4
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_span_of_every_kind(self, clip, tmp_path, kind):
@@ -419,7 +450,12 @@ class TestBadOutput:
 
     @pytest.mark.parametrize(
         "options",
-        [{"codec": "nonsense"}, {"codec": "libx264"}, {"preset": "warp", "codec": "libx265"}, {"codec": "gif"}],
+        [
+            {"codec": "nonsense"},
+            {"codec": "libx264"},
+            {"preset": "warp", "codec": "libx265"},
+            {"codec": "gif"},
+        ],
         ids=str,
     )
     def test_encoder_that_refuses(self, tmp_path, options):

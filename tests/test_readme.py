@@ -1,0 +1,121 @@
+"""README's commands run as they are written, on tiny input of the names they use."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from media import make_clip
+from PIL import Image
+
+from nst.checkpoint import SHIPPED, load_checkpoint
+from nst.vgg import BLOCKS, CONVOLUTIONS, TORCHVISION_INDICES
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCK = re.compile(r"```bash\n(.*?)```", re.S)
+COMMANDS = [
+    line for block in BLOCK.findall(README) for line in block.splitlines() if line[:7] == "python "
+]
+OURS = [c for c in COMMANDS if c.split()[1] in ("stylize_video.py", "style_transfer.py")]
+TRAINING = [c for c in COMMANDS if c.split()[1] == "train.py"]
+# What would be long is made short; everything else is run to the letter.
+SHORTENED = [
+    "--steps",
+    "1",
+    "--size",
+    "64",
+    "--style-size",
+    "64",
+    "--workers",
+    "0",
+    "--holdout",
+    "1",
+]
+
+
+def picture(path: Path, seed: int) -> None:
+    levels = np.random.default_rng(seed).integers(0, 256, (80, 96, 3), dtype=np.uint8)
+    Image.fromarray(levels).save(path)
+
+
+@pytest.fixture
+def newcomer(tmp_path):
+    """A folder like a fresh clone, with the small pictures that README's commands speak of."""
+    for name in ("nst", "configs", "train.py", "stylize_video.py", "style_transfer.py"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    for name in ("photos", "styles", "results"):
+        (tmp_path / name).mkdir()
+    for i in range(3):
+        picture(tmp_path / "photos" / f"{i}.jpg", i)
+    picture(tmp_path / "styles" / "dots.jpg", 10)
+    picture(tmp_path / "photo.jpg", 11)
+    picture(tmp_path / "new_style.jpg", 12)
+    # Three seconds, since one command cuts out seconds 2 to 4.
+    make_clip(tmp_path / "results" / "sample.mp4", frames=75, size=(48, 64))
+    return tmp_path
+
+
+def run(command: str, folder: Path, **environment) -> None:
+    words = [sys.executable, *shlex.split(command)[1:]]
+    result = subprocess.run(words, cwd=folder, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+    """Random VGG-19 weights where training looks for real ones: README's words are tested here."""
+    state, channels_in = {}, 3
+    for (block, _), index in zip(CONVOLUTIONS, TORCHVISION_INDICES, strict=True):
+        channels = BLOCKS[block][0]
+        weight = torch.randn(channels, channels_in, 3, 3) * (2 / (9 * channels_in)) ** 0.5
+        state[f"features.{index}.weight"], state[f"features.{index}.bias"] = (
+            weight,
+            torch.zeros(channels),
+        )
+        channels_in = channels
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    torch.save(state, folder / "vgg19-dcbb9e9d.pth")
+    return {**os.environ, "NST_WEIGHTS": str(folder)}
+
+
+def test_readme_has_commands_of_every_script():
+    assert len(OURS) >= 5 and len(TRAINING) >= 2
+
+
+@pytest.mark.parametrize("command", [c for c in OURS if "mine.safetensors" not in c])
+def test_stylizing_commands_run(command, newcomer, environment):
+    before = {p for p in newcomer.iterdir()}
+    run(command, newcomer, **environment)
+    assert {p for p in newcomer.iterdir()} - before, "nothing was written"
+
+
+def test_training_commands_run_and_what_they_make_paints(newcomer, environment):
+    for command in TRAINING:
+        run(" ".join([command, *SHORTENED]), newcomer, **environment)
+    for command in (c for c in OURS if "mine.safetensors" in c):
+        run(command, newcomer, **environment)
+        assert (newcomer / "mine.mp4").is_file()
+    assert load_checkpoint(newcomer / "mine.safetensors").styles == ("identity", "dots")
+
+
+def test_every_style_that_readme_names_is_shipped():
+    shipped = set.intersection(*(set(load_checkpoint(name).styles) for name in SHIPPED))
+    named = {
+        re.match(r"\w+", term).group()
+        for command in OURS
+        for text in re.findall(r'--style "?([^" ]+)', command)
+        for term in text.split("+")
+    }
+    assert named and named <= shipped
+
+
+def test_pictures_that_readme_shows_are_there():
+    for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+        assert (ROOT / path).is_file(), path
