@@ -55,8 +55,9 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> 
     try:
         save_file(tensors, partial, {"nst": json.dumps(description, default=str)})
         os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
+    except (OSError, SafetensorError) as error:  # the latter hides the former's kind
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot write {path}: {reason}") from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -89,6 +90,6 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             f"{file} is not a checkpoint of this tool, or is cut short: "
             "give a .safetensors file that train.py made"
         ) from error
-    if codes.shape != (len(styles), net.code_length) or styles[0] != IDENTITY:
+    if codes.shape != (len(styles), net.code_length) or styles[:1] != (IDENTITY,):
         raise InputError(f"{file} has codes that do not fit its styles: train it again")
     return Checkpoint(net.eval().requires_grad_(False), codes, styles, training)

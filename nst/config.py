@@ -175,6 +175,12 @@ class TrainConfig(Checked):
     content_weight: float = option(1.0, help="weight of the content loss", group="losses", low=0)
     style_weight: float = option(10.0, help="weight of the style loss", group="losses", low=0)
     tv_weight: float = option(0.5, help="weight of the total variation", group="losses", low=0)
+    temporal_weight: float = option(
+        0.0,
+        help="weight of the change along made-up motion, against flicker; 0 leaves it out",
+        group="losses",
+        low=0,
+    )
     identity_share: float = option(
         0.1, help="share of the samples that train 'leave it alone', for --strength",
         group="losses", low=0, high=0.9,

@@ -21,6 +21,8 @@ from nst.image_io import READABLE, list_pictures, read_picture
 from nst.tensors import to_float
 
 VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi")
+# What Pillow raises for a file that is broken, or so large that it may be an attack.
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 FORBIDDEN_IN_NAMES = "*+:,="  # --style reads them as something else
 FRAMES_PER_VIDEO = 32  # evenly spread: more of one shot teach little, and they stay in memory
 
@@ -54,7 +56,7 @@ def load_contents(folder: Path, least_side: int) -> list[np.ndarray | Path]:
                 contents.append(file)
             elif kind in VIDEOS:
                 contents.extend(_video_frames(file))
-        except (InputError, OSError, SyntaxError, ValueError) as error:
+        except (*UNREADABLE, InputError) as error:
             refused.append(f"{file.name} ({error})")
     if refused:
         warnings.warn(f"{len(refused)} files left out, such as {refused[0]}", stacklevel=2)

@@ -23,11 +23,12 @@ def read_picture(path: Path) -> Image.Image:
     try:
         with Image.open(path) as picture:
             picture = ImageOps.exif_transpose(picture)
-            if picture.mode.startswith(("I", "F")):  # 16 bits: Pillow's own conversion clips
+            if picture.mode.startswith(("I", "F")):  # more than 8 bits: Pillow's conversion clips
                 levels = np.asarray(picture, dtype=np.float32)
-                picture = Image.fromarray(
-                    (levels / max(255.0, levels.max()) * 255).astype(np.uint8)
-                )
+                # Only 16-bit integers say what is white; others are scaled by their brightest.
+                sixteen = picture.mode.startswith("I;16")
+                white = 65535.0 if sixteen else max(255.0, levels.max())
+                picture = Image.fromarray((levels / white * 255).round().astype(np.uint8))
             if picture.has_transparency_data:
                 picture = picture.convert("RGBA")
                 white = Image.new("RGBA", picture.size, "white")

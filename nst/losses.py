@@ -13,14 +13,14 @@ from torch import Tensor
 def gram_matrix(features: Tensor) -> Tensor:
     """Return the correlations (N, C, C) between channels, divided by C*H*W.
 
-    Computed in float32 whatever the autocast: half precision overflows to NaN.
+    Computed in float32 at least, whatever the autocast: half precision overflows to NaN.
 
     Args:
         features: (N, C, H, W).
     """
     with torch.autocast(features.device.type, enabled=False):
         n, c, h, w = features.shape
-        flat = features.float().reshape(n, c, h * w)
+        flat = _at_least_float32(features).reshape(n, c, h * w)
         return flat @ flat.transpose(1, 2) / (c * h * w)
 
 
@@ -28,10 +28,10 @@ def relative_error(values: Tensor, target: Tensor) -> Tensor:
     """Return the squared error of each sample (N,), divided by its target's energy.
 
     Args:
-        values: (N, ...), in float32 or less.
+        values: (N, ...).
         target: the same shape, or (1, ...).
     """
-    values, target = values.float().flatten(1), target.float().flatten(1)
+    values, target = (_at_least_float32(x).flatten(1) for x in (values, target))
     return (values - target).square().sum(1) / target.square().sum(1).clamp_min(1e-12)
 
 
@@ -64,3 +64,27 @@ def total_variation(image: Tensor) -> Tensor:
     across = (image[..., :, 1:] - image[..., :, :-1]).square().mean((1, 2, 3))
     down = (image[..., 1:, :] - image[..., :-1, :]).square().mean((1, 2, 3))
     return across + down
+
+
+def temporal_loss(
+    stylized: Tensor, carried: Tensor, validity: Tensor, light: Tensor | None = None
+) -> Tensor:
+    """Return the mean squared change (N,) along the motion, over the pixels that can be trusted.
+
+    Ruder et al., "Artistic Style Transfer for Videos", 2016, equation 8; with `light`, the output
+    term of Gao et al., "ReCoNet", 2018, equation 9: the result may get lighter or darker as the
+    input does.
+
+    Args:
+        stylized: (N, 3, H, W), at time t.
+        carried: the result at t-1, warped to t.
+        validity: (N, 1, H, W).
+        light: (N, 1, H, W), the input's luminance at t less that at t-1 warped to t.
+    """
+    change = stylized - carried if light is None else stylized - carried - light
+    trusted = validity.sum((1, 2, 3)).clamp_min(1) * stylized.shape[1]
+    return (change.square() * validity).sum((1, 2, 3)) / trusted
+
+
+def _at_least_float32(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))

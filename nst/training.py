@@ -5,7 +5,6 @@ step's samples and the gradients are averaged.
 """
 
 import math
-import os
 import signal
 import threading
 import time
@@ -24,11 +23,21 @@ from nst.config import TrainConfig
 from nst.datasets import Samples, find_styles, hold_out, load_contents, load_style, steps_of
 from nst.device import choose_device, choose_dtype
 from nst.errors import InputError
-from nst.losses import content_loss, gram_matrix, relative_error, style_loss, total_variation
+from nst.losses import (
+    content_loss,
+    gram_matrix,
+    relative_error,
+    style_loss,
+    temporal_loss,
+    total_variation,
+)
+from nst.motion import SecondFrame, second_frame
+from nst.parallel import average_gradients, join_processes
 from nst.training_log import TrainingLog, describe
 from nst.training_state import check_output, resume, save
 from nst.transformer_net import TransformerNet, widened
 from nst.vgg import VGGFeatures
+from nst.warp import warp
 from nst.weights import load_vgg19
 
 # A code learns from its own style's samples only, so its steps are larger than the net's.
@@ -42,7 +51,7 @@ def train(config: TrainConfig) -> None:
     Raises:
         InputError: something the user gave is wrong; nothing is written then.
     """
-    rank, world = _join_processes(config)
+    rank, world = join_processes(config.device)
     try:
         _train(config, rank, world)
     finally:
@@ -104,14 +113,25 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
             for crops, drawn in bar:
                 image = crops.to(device, **MEMORY_FORMAT).to(torch.float32) / 255
                 style = drawn.to(device)
+                second = None
+                if config.temporal_weight:
+                    second = second_frame(image, (config.seed, step, 1), places)
                 terms = losses(
-                    net, codes, vgg, grams, image.to(net_dtype), style, row_of[style], config
+                    net,
+                    codes,
+                    vgg,
+                    grams,
+                    image.to(net_dtype),
+                    style,
+                    row_of[style],
+                    config,
+                    second,
                 )
                 for group in optimizer.param_groups:
                     group["lr"] = group["scale"] * learning_rate(step, config)
                 optimizer.zero_grad(set_to_none=True)
                 terms["total"].mean().backward()
-                _average_gradients(parameters, world)
+                average_gradients(parameters, world)
                 nn.utils.clip_grad_norm_(parameters, 1.0)
                 codes.grad.mul_(trained)
                 optimizer.step()
@@ -152,11 +172,13 @@ def losses(
     style: Tensor,
     row: Tensor,
     config: TrainConfig,
+    second: SecondFrame | None = None,
 ) -> dict[str, Tensor]:
     """Return each loss term of each sample (N,), weighted, and their `total`.
 
     A sample of the identity has a content and a pixel term; the others content, style and total
-    variation. Terms that a sample does not have are 0.
+    variation. Terms that a sample does not have are 0. With a `second` frame all have a
+    temporal one: along the motion the result may change by the change of light, not otherwise.
 
     Args:
         grams: layer -> (styles, C, C).
@@ -176,6 +198,11 @@ def losses(
         "tv": config.tv_weight * total_variation(stylized) * painted,
         "identity": 10 * relative_error(stylized, image) * (1 - painted),
     }
+    if second is not None:
+        followed = net(second.image.to(image.dtype), codes, weights).float()
+        carried = warp(stylized, second.flow)
+        change = temporal_loss(followed, carried, second.validity, second.light)
+        terms["temporal"] = config.temporal_weight * change
     return {**terms, "total": sum(terms.values())}
 
 
@@ -225,7 +252,9 @@ def style_grams(
     with torch.no_grad():
         for file in files.values():
             image = load_style(file, config.style_size).to(device)
-            rows.append({k: gram_matrix(v) for k, v in vgg(image, config.style_layers).items()})
+            # The content's layers too, so that a wrong name shows before anything is written.
+            features = vgg(image, (*config.content_layers, *config.style_layers))
+            rows.append({k: gram_matrix(features[k]) for k in config.style_layers})
     return {layer: torch.cat([row[layer] for row in rows]) for layer in config.style_layers}
 
 
@@ -257,25 +286,3 @@ def _interrupts_held_back() -> Iterator[threading.Event]:
         yield asked
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _join_processes(config: TrainConfig) -> tuple[int, int]:
-    """Join torchrun's group when there is one; return this process's rank and their count."""
-    if "RANK" not in os.environ:
-        return 0, 1
-    if not dist.is_initialized():
-        backend = "nccl" if choose_device(config.device).type == "cuda" else "gloo"
-        dist.init_process_group(backend)
-        if backend == "nccl":
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    return dist.get_rank(), dist.get_world_size()
-
-
-def _average_gradients(parameters: list[nn.Parameter], world: int) -> None:
-    if world == 1:
-        return
-    gradients = [p.grad for p in parameters]
-    flat = torch.cat([g.flatten() for g in gradients])
-    dist.all_reduce(flat)
-    for g, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-        g.copy_(part.view_as(g) / world)

@@ -51,7 +51,7 @@ class TrainingLog:
         for name, values in terms.items():
             of_this_kind = (
                 values
-                if name in ("content", "total")
+                if name in ("content", "temporal", "total")
                 else (values[~painted] if name == "identity" else values[painted])
             )
             if len(of_this_kind):

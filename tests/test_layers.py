@@ -13,13 +13,13 @@ SCRIPTS = ("train.py", "style_transfer.py", "stylize_video.py")
 LAYERS = (
     ("errors",),
     ("tensors", "config", "weights", "cli", "device", "frames", "pixels", "pipeline"),
-    # What one kind of file needs, below the reader and the writer that serve all kinds.
-    ("video_decoder", "video_encoder", "gif_encoder"),
+    # Below the readers, writers and stories that they serve.
+    ("video_decoder", "video_encoder", "gif_encoder", "parallel"),
     (
         ("warp", "losses", "vgg", "transformer_net", "style_encoder", "flow", "segmentation")
         + ("image_io", "video_io", "video_reader", "video_writer")
     ),
-    ("metrics", "datasets", "checkpoint", "one_pass"),
+    ("metrics", "datasets", "motion", "checkpoint", "one_pass"),
     # Parts of a story that outgrew its file.
     ("styles", "training_log", "training_state"),
     ("optimize", "training", "video", "pictures", "evaluation"),
@@ -109,3 +109,11 @@ def test_scripts_answer_without_torch(script, argument):
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == (0 if argument == "--help" else 2), done.stderr
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_training_needs_no_video_or_vision_library():
+    """A rented GPU machine may have PyTorch, Pillow and NumPy only."""
+    code = "import sys\nfor name in ('av', 'cv2', 'skimage'):\n    sys.modules[name] = None\n"
+    code += "import nst.training"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stderr

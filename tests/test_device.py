@@ -1,0 +1,91 @@
+import pytest
+import torch
+
+from nst import device as module
+from nst.device import choose_device, choose_dtype
+from nst.errors import InputError
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Pretend that there are so many GPUs."""
+
+    def pretend(count: int) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+
+    return pretend
+
+
+def test_auto_takes_a_gpu_when_there_is_one(gpus):
+    gpus(0)
+    assert choose_device("auto") == CPU
+    gpus(1)
+    assert choose_device("auto") == GPU
+
+
+def test_a_named_device_is_taken_as_it_is(gpus):
+    gpus(2)
+    assert choose_device("cpu") == CPU
+    assert choose_device("cuda") == GPU
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "name"), [(0, "cuda"), (0, "cuda:0"), (1, "cuda:1"), (2, "cuda:2")]
+)
+def test_a_gpu_that_is_absent_is_refused(gpus, count, name):
+    gpus(count)
+    with pytest.raises(InputError, match="no such GPU") as caught:
+        choose_device(name)
+    assert f"--device {name}" in str(caught.value) and "cpu" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "mps", "meta", "cuda:x", "cuda:-1", "CPU "])
+def test_a_word_that_is_no_device_is_refused(gpus, name):
+    gpus(1)
+    with pytest.raises(InputError, match="give auto, cpu, cuda or cuda:N") as caught:
+        choose_device(name)
+    assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize("device", [CPU, GPU])
+def test_a_named_precision_is_taken_without_a_look(monkeypatch, device):
+    monkeypatch.setattr(module, "_convolution_seconds", lambda _: pytest.fail("timed"))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: pytest.fail("asked"))
+    assert choose_dtype("float32", device) == torch.float32
+    assert choose_dtype("bfloat16", device) == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("speedup", "dtype"), [(5.0, torch.bfloat16), (1.05, torch.float32), (0.3, torch.float32)]
+)
+def test_auto_on_a_cpu_takes_bfloat16_where_it_is_clearly_faster(monkeypatch, speedup, dtype):
+    seconds = {torch.float32: speedup, torch.bfloat16: 1.0}
+    monkeypatch.setattr(module, "_convolution_seconds", seconds.get)
+    assert choose_dtype("auto", CPU) == dtype
+
+
+@pytest.mark.parametrize(
+    ("capability", "dtype"),
+    [((7, 5), torch.float32), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)],
+)
+def test_auto_on_a_gpu_goes_by_its_capability(monkeypatch, capability, dtype):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert choose_dtype("auto", GPU) == dtype
+
+
+def test_auto_on_this_cpu_is_quick_and_one_of_the_two():
+    assert choose_dtype("auto", CPU) in (torch.float32, torch.bfloat16)
+    assert 0 < module._convolution_seconds(torch.float32) < 1
+
+
+@pytest.mark.gpu
+def test_auto_computes_on_a_real_gpu():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    device = choose_device("auto")
+    x = torch.ones(4, 4, device=device, dtype=choose_dtype("auto", device))
+    assert (x @ x).sum().item() == 64

@@ -1,0 +1,51 @@
+import pytest
+import torch
+
+from nst.losses import gram_matrix
+from nst.metrics import ssim, style_distances
+
+
+def noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_ssim_of_a_picture_with_itself_is_one():
+    image = noise(1, 3, 32, 40)
+    assert ssim(image, image) == pytest.approx(1, abs=1e-9)
+
+
+def test_ssim_of_two_flat_greys_is_the_luminance_term():
+    """Without structure, equation 6 of the paper is all there is; levels are 0 to 255."""
+    dark, light = 51.0, 204.0
+    c1 = (0.01 * 255) ** 2
+    expected = (2 * dark * light + c1) / (dark**2 + light**2 + c1)
+    images = [torch.full((1, 3, 24, 24), level / 255) for level in (dark, light)]
+    assert ssim(*images) == pytest.approx(expected, abs=1e-6)
+
+
+def test_ssim_falls_with_noise_and_is_symmetric():
+    y, x = torch.meshgrid(torch.arange(48) / 6, torch.arange(48) / 9, indexing="ij")
+    image = (0.5 + 0.2 * torch.sin(y) + 0.2 * torch.cos(x)).expand(1, 3, 48, 48)
+    strengths = (0.02, 0.05, 0.1, 0.3)
+    noisy = [(image + s * (noise(1, 3, 48, 48) - 0.5)).clamp(0, 1) for s in strengths]
+    values = [ssim(other, image) for other in noisy]
+    assert values == sorted(values, reverse=True) and values[0] > 0.9 and values[-1] < 0.6
+    assert ssim(image, noisy[2]) == pytest.approx(values[2])
+
+
+def test_style_distance_is_zero_of_the_style_itself_and_one_of_nothing():
+    features = {"relu1_1": noise(1, 4, 8, 8), "relu2_1": noise(1, 6, 4, 4)}
+    grams = {name: gram_matrix(value) for name, value in features.items()}
+    assert style_distances(features, grams) == {"relu1_1": 0, "relu2_1": 0}
+    # The same texture elsewhere in the picture is the same style.
+    moved = {name: value.roll((2, 3), (2, 3)) for name, value in features.items()}
+    assert max(style_distances(moved, grams).values()) < 1e-10
+    black = {name: torch.zeros_like(value) for name, value in features.items()}
+    assert style_distances(black, grams) == pytest.approx({"relu1_1": 1, "relu2_1": 1})
+
+
+def test_style_distance_of_a_batch_is_the_mean_of_its_pictures():
+    features, target = noise(3, 4, 8, 8), {"relu1_1": gram_matrix(noise(1, 4, 8, 8, seed=1))}
+    alone = [style_distances({"relu1_1": f[None]}, target)["relu1_1"] for f in features]
+    together = style_distances({"relu1_1": features}, target)["relu1_1"]
+    assert together == pytest.approx(sum(alone) / 3)

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage.color import rgb2yiq
+
+from nst.tensors import fit, keep_color, luminance, pad_to_multiple, resize, to_float, to_uint8
+
+
+def noise(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_all_levels_survive_the_way_to_float_and_back():
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    picture = np.stack([levels, levels[::-1], levels.T], axis=2)
+    image = to_float(picture.copy())
+    assert image.shape == (1, 3, 16, 16) and image.dtype == torch.float32
+    assert image.min() == 0 and image.max() == 1
+    np.testing.assert_array_equal(to_uint8(image), picture)
+
+
+def test_to_uint8_rounds_and_clamps():
+    image = torch.tensor([-3.0, 0.4 / 255, 0.6 / 255, 127.4 / 255, 127.6 / 255, 2.0])
+    levels = to_uint8(image.view(1, 1, 1, 6).expand(1, 3, 1, 6))
+    assert levels[0, :, 0].tolist() == [0, 0, 1, 127, 128, 255]
+    # Truncation would give 127.
+    assert abs(to_uint8(noise(1, 3, 512, 512)).mean() - 127.5) < 0.2
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_to_uint8_takes_any_float(dtype):
+    image = torch.tensor([0.0, 0.25, 0.5, 1.0], dtype=dtype).view(1, 1, 2, 2).expand(1, 3, 2, 2)
+    assert to_uint8(image)[..., 0].tolist() == [[0, 64], [128, 255]]
+
+
+@pytest.mark.parametrize("size", [(13, 22), (16, 17), (8, 8), (1, 1), (2, 37)])
+@pytest.mark.parametrize("multiple", [4, 8])
+def test_padding_then_cropping_is_the_identity(size, multiple):
+    image = noise(2, 3, *size)
+    padded = pad_to_multiple(image, multiple)
+    for side, length in zip(size, padded.shape[-2:], strict=True):
+        assert length % multiple == 0 and 0 <= length - side < multiple
+    assert torch.equal(padded[..., : size[0], : size[1]], image)
+
+
+def test_padding_mirrors_where_it_can_and_repeats_where_it_cannot():
+    large, small = noise(1, 3, 9, 10), noise(1, 3, 2, 10)
+    margins = ((0, 0), (0, 0))
+    mirrored = np.pad(large.numpy(), (*margins, (0, 3), (0, 2)), mode="reflect")
+    repeated = np.pad(small.numpy(), (*margins, (0, 2), (0, 2)), mode="edge")
+    np.testing.assert_array_equal(pad_to_multiple(large, 4).numpy(), mirrored)
+    np.testing.assert_array_equal(pad_to_multiple(small, 4).numpy(), repeated)
+
+
+@pytest.mark.parametrize("size", [(1080, 1920), (1921, 1079), (17, 17), (3, 4000)])
+def test_fit_keeps_the_aspect_to_half_a_pixel(size):
+    assert fit(size, None) == size
+    height, width = fit(size, 640)
+    assert max(height, width) == 640 and min(height, width) >= 1
+    short = 640 * min(size) / max(size)
+    assert min(height, width) == 1 or abs(min(height, width) - short) <= 0.5
+
+
+@pytest.mark.parametrize("size", [(20, 30), (90, 41)])
+def test_resize_equals_pillows_bicubic(size):
+    image = noise(1, 3, 45, 60) * 0.4 + 0.3
+    channels = [Image.fromarray(plane) for plane in image[0].numpy()]
+    expected = np.stack([c.resize(size[::-1], Image.Resampling.BICUBIC) for c in channels])
+    np.testing.assert_allclose(resize(image, size)[0].numpy(), expected, atol=1e-5)
+
+
+def test_resize_stays_in_range_and_keeps_its_own_size():
+    edge = torch.zeros(1, 3, 8, 8)
+    edge[..., 4:] = 1
+    # Bicubic interpolation overshoots beside an edge.
+    enlarged = resize(edge, (8, 31))
+    assert enlarged.min() == 0 and enlarged.max() == 1
+    assert torch.equal(resize(edge, (8, 8)), edge)
+
+
+def test_luminance_equals_the_y_of_yiq():
+    image = noise(1, 3, 5, 7)
+    expected = rgb2yiq(image[0].permute(1, 2, 0).double().numpy())[..., 0]
+    np.testing.assert_allclose(luminance(image)[0, 0].numpy(), expected, atol=1e-6)
+
+
+def test_keep_color_takes_the_lightness_of_one_and_the_chroma_of_the_other():
+    # Little contrast, so that nothing is clamped.
+    stylized, content = noise(1, 3, 6, 6) * 0.2 + 0.4, noise(1, 3, 6, 6, seed=1) * 0.2 + 0.4
+    yiq = [
+        rgb2yiq(image[0].permute(1, 2, 0).double().numpy())
+        for image in (keep_color(stylized, content), stylized, content)
+    ]
+    np.testing.assert_allclose(yiq[0][..., 0], yiq[1][..., 0], atol=1e-6)
+    np.testing.assert_allclose(yiq[0][..., 1:], yiq[2][..., 1:], atol=1e-6)
+    bright = keep_color(torch.ones(1, 3, 2, 2), torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1))
+    assert bright.max() <= 1
+
+
+def test_inputs_stay_as_they_were():
+    image, array = noise(1, 3, 9, 9), np.full((4, 5, 3), 200, np.uint8)
+    kept = image.clone()
+    to_uint8(image), pad_to_multiple(image, 4), resize(image, (5, 5)), luminance(image)
+    keep_color(image, image)
+    to_float(array)
+    assert torch.equal(image, kept) and (array == 200).all()

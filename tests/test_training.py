@@ -1,0 +1,447 @@
+import math
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import media
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import nst.training
+from nst.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from nst.config import TrainConfig
+from nst.datasets import load_style
+from nst.errors import InputError
+from nst.losses import gram_matrix
+from nst.metrics import style_distances
+from nst.training import find_styles, learning_rate, losses, start, train
+from nst.transformer_net import TransformerNet
+from nst.vgg import BLOCKS, VGGFeatures
+
+ROOT = Path(__file__).parents[1]
+INDICES = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
+
+
+@pytest.fixture(scope="module")
+def vgg_state() -> dict[str, torch.Tensor]:
+    """Random VGG-19 weights in torchvision's layout, that keep the energy of what passes."""
+    generator, state, channels_in = torch.Generator().manual_seed(0), {}, 3
+    counts = [channels for channels, count in BLOCKS.values() for _ in range(count)]
+    for index, channels in zip(INDICES, counts, strict=True):
+        weight = torch.randn(channels, channels_in, 3, 3, generator=generator)
+        state[f"features.{index}.weight"] = weight * (2 / (9 * channels_in)) ** 0.5
+        state[f"features.{index}.bias"] = torch.zeros(channels)
+        channels_in = channels
+    return state
+
+
+def style_picture(name: str) -> np.ndarray:
+    """Return a blue picture of waves, or a red and yellow one of dots."""
+    y, x = np.mgrid[:72, :80]
+    if name == "wave":
+        light = 0.5 + 0.5 * np.sin(x / 3 + np.sin(y / 6))
+        planes = [60 * light, 60 + 80 * light, 120 + 130 * light]
+    else:
+        light = (np.sin(x / 2) * np.sin(y / 2) > 0.2).astype(float)
+        planes = [200 + 50 * light, 40 + 190 * light, 30 + 0 * light]
+    return np.stack(planes, -1).astype(np.uint8)
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch, vgg_state) -> TrainConfig:
+    """A run of two styles on four photos, as small as can be, with random VGG weights."""
+    monkeypatch.setattr(nst.training, "load_vgg19", lambda path: vgg_state)
+    for folder in ("photos", "styles", "out"):
+        (tmp_path / folder).mkdir()
+    for index in range(4):
+        photo = media.picture(9 * index, (72, 90))
+        Image.fromarray(photo).save(tmp_path / "photos" / f"{index}.png")
+    for name in ("wave", "dots"):
+        Image.fromarray(style_picture(name)).save(tmp_path / "styles" / f"{name}.png")
+    return TrainConfig(
+        content_dir=tmp_path / "photos",
+        style_dir=tmp_path / "styles",
+        output=tmp_path / "out" / "net.safetensors",
+        steps=6,
+        batch=2,
+        size=64,
+        style_size=64,
+        widths=(8, 8, 8),
+        blocks=1,
+        content_layers=("relu1_1",),
+        style_layers=("relu1_1", "relu2_1"),
+        holdout=1,
+        workers=0,
+        device="cpu",
+        precision="float32",
+        quiet=True,
+    )
+
+
+class Recorder:
+    """Stands in for `losses`: calls it, keeps what it sees, and strikes at one step of its own."""
+
+    def __init__(self, monkeypatch, strike=None, at: int | None = None):
+        self.totals: list[torch.Tensor] = []
+        self.drawn: list[torch.Tensor] = []
+        self.strike, self.at = strike, at
+        monkeypatch.setattr(nst.training, "losses", self)
+
+    def __call__(self, net, codes, vgg, grams, image, style, *others):
+        self.net, self.codes = net, codes
+        if len(self.totals) == self.at:
+            self.strike()
+        terms = losses(net, codes, vgg, grams, image, style, *others)
+        self.totals.append(terms["total"].detach().clone())
+        self.drawn.append(style)
+        return terms
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """Return all that was trained, as the run left it, in full precision."""
+        state = {name: value.detach().clone() for name, value in self.net.state_dict().items()}
+        return {**state, "codes": self.codes.detach().clone()}
+
+    def loss(self, steps: slice) -> float:
+        return torch.cat(self.totals[steps]).mean().item()
+
+
+def recorded(monkeypatch, config: TrainConfig) -> Recorder:
+    recorder = Recorder(monkeypatch)
+    train(config)
+    return recorder
+
+
+def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def raising(error: BaseException):
+    def strike():
+        raise error
+
+    return strike
+
+
+def test_one_picture_and_one_style_are_overfitted(config, monkeypatch):
+    for photo in config.content_dir.iterdir():
+        Image.fromarray(media.picture(0, (64, 64))).save(photo)
+    config = replace(
+        config, style_dir=config.style_dir / "wave.png", steps=30, identity_share=0, warmup_steps=0
+    )
+    recorder = recorded(monkeypatch, config)
+    assert recorder.loss(slice(-3, None)) < 0.5 * recorder.loss(slice(3))
+
+
+def test_two_styles_from_scratch_are_each_nearest_to_their_own(config, monkeypatch, vgg_state):
+    recorder = recorded(monkeypatch, replace(config, steps=100))
+    assert len(recorder.totals) == 100
+    assert recorder.loss(slice(-10, None)) < 0.5 * recorder.loss(slice(10))
+    loaded = load_checkpoint(config.output)
+    assert loaded.styles == ("identity", "dots", "wave")
+    assert loaded.training["steps_done"] == 100 and loaded.training["options"]["batch"] == 2
+    # What painted the last step is what was saved, in half precision.
+    torch.testing.assert_close(loaded.codes, recorder.codes.detach(), rtol=1e-3, atol=1e-3)
+    vgg, layers = VGGFeatures(vgg_state), config.style_layers
+    photo = torch.from_numpy(media.picture(4, (64, 64))).permute(2, 0, 1)[None] / 255
+    for row, own, other in ((1, "dots", "wave"), (2, "wave", "dots")):
+        with torch.no_grad():
+            painted = loaded.net(photo, loaded.codes, torch.eye(3)[row : row + 1])
+        distance = {}
+        for name in (own, other):
+            features = vgg(load_style(config.style_dir / f"{name}.png", 64), layers)
+            grams = {k: gram_matrix(v) for k, v in features.items()}
+            distance[name] = sum(style_distances(vgg(painted, layers), grams).values())
+        assert distance[own] < 0.5 * distance[other]
+
+
+def test_one_seed_gives_one_result_and_another_seed_another(config, monkeypatch):
+    runs = [recorded(monkeypatch, replace(config, steps=3, seed=seed)) for seed in (3, 3, 4)]
+    weights = [run.weights() for run in runs]
+    assert equal(weights[0], weights[1]) and not equal(weights[0], weights[2])
+    assert torch.equal(torch.stack(runs[0].totals), torch.stack(runs[1].totals))
+
+
+@pytest.mark.parametrize("how", ["ctrl-c", "second ctrl-c", "crash"])
+def test_a_run_that_stopped_goes_on_as_if_it_had_not(config, monkeypatch, how):
+    whole = recorded(monkeypatch, config)
+    again = replace(config, output=config.output.with_name("again.safetensors"), save_every=2)
+    strike, error, kept = {
+        # The step under way is finished first.
+        "ctrl-c": (lambda: signal.raise_signal(signal.SIGINT), KeyboardInterrupt, 4),
+        "second ctrl-c": (raising(KeyboardInterrupt()), KeyboardInterrupt, 3),
+        "crash": (raising(RuntimeError("out of memory")), RuntimeError, 2),
+    }[how]
+    handler = signal.getsignal(signal.SIGINT)
+    broken = Recorder(monkeypatch, strike, at=3)
+    with pytest.raises(error):
+        train(again)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert load_checkpoint(again.output).training["steps_done"] == kept
+    rest = recorded(monkeypatch, replace(again, resume=True))
+    assert len(rest.totals) == 6 - kept
+    totals = torch.stack(broken.totals[:kept] + rest.totals)
+    assert torch.equal(totals, torch.stack(whole.totals))
+    assert equal(rest.weights(), whole.weights())
+    names = {path.name for path in config.output.parent.iterdir() if path.is_file()}
+    assert names == {"net.safetensors", "again.safetensors"}
+
+
+def test_a_state_that_does_not_fit_is_refused(config, monkeypatch):
+    Recorder(monkeypatch, raising(KeyboardInterrupt()), at=2)
+    with pytest.raises(KeyboardInterrupt):
+        train(config)
+    before = config.output.read_bytes()
+    Recorder(monkeypatch, lambda: pytest.fail("trained"), at=0)
+    with pytest.raises(InputError, match="does not fit this run"):
+        train(replace(config, resume=True, widths=(8, 8, 16)))
+    (state,) = config.output.parent.glob("*.state.pt")
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(InputError, match="does not fit this run"):
+        train(replace(config, resume=True))
+    assert config.output.read_bytes() == before
+
+
+DRIVER = """
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+import nst.training
+from nst.config import TrainConfig
+
+torch.set_num_threads(1)
+folder = Path(sys.argv[1])
+given = torch.load(folder / "given.pt", weights_only=True)
+nst.training.load_vgg19 = lambda path: given["vgg"]
+real, seen, totals = nst.training.losses, {}, []
+
+
+def losses(net, codes, *others):
+    terms = real(net, codes, *others)
+    seen.update(net=net, codes=codes)
+    totals.append(terms["total"].detach())
+    return terms
+
+
+nst.training.losses = losses
+options = {k: Path(folder, v[1:]) if str(v)[0] == "@" else v for k, v in given["options"].items()}
+nst.training.train(TrainConfig(**options))
+state = {**seen["net"].state_dict(), "codes": seen["codes"].detach()}
+torch.save({"weights": state, "totals": totals}, folder / f"rank{os.environ['RANK']}.pt")
+"""
+
+
+def test_two_processes_equal_one_with_the_batch_of_both(config, monkeypatch, tmp_path, vgg_state):
+    one = replace(config, steps=4, identity_share=0.4, warmup_steps=0)
+    alone = recorded(monkeypatch, one)
+    options = {name: getattr(one, name) for name in one.__dataclass_fields__}
+    options = {k: v for k, v in options.items() if isinstance(v, int | float | str | tuple)}
+    options |= {"content_dir": "@photos", "style_dir": "@styles", "batch": 1}
+    options["output"] = "@both.safetensors"
+    torch.save({"vgg": vgg_state, "options": options}, tmp_path / "given.pt")
+    (tmp_path / "driver.py").write_text(DRIVER)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+        + ["--master-addr=127.0.0.1", f"--master-port={port}"]
+        + [str(tmp_path / "driver.py"), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    ranks = [torch.load(tmp_path / f"rank{i}.pt", weights_only=True) for i in range(2)]
+    # Both processes hold the same net to the bit, though each saw other samples.
+    assert equal(ranks[0]["weights"], ranks[1]["weights"])
+    totals = torch.stack([torch.cat(rank["totals"]) for rank in ranks], dim=1)
+    torch.testing.assert_close(totals, torch.stack(alone.totals), rtol=1e-3, atol=0)
+    begun = start(one, ("dots", "wave")).codes
+    for name, expected in alone.weights().items():
+        found = ranks[0]["weights"][name]
+        # Adam turns a gradient that is rounding alone into a whole step, so a few may differ.
+        assert (found - expected).abs().median() < 1e-6, name
+        assert (found - expected).norm() < 1e-2 * expected.norm(), name
+    moved = (alone.weights()["codes"] - begun).norm()
+    assert (ranks[0]["weights"]["codes"] - alone.weights()["codes"]).norm() < 0.02 * moved
+    assert load_checkpoint(tmp_path / "both.safetensors").training["processes"] == 2
+
+
+@pytest.fixture
+def given(tmp_path) -> Path:
+    """A checkpoint with one style of its own, whose numbers half precision can hold."""
+    torch.manual_seed(5)
+    net = TransformerNet((8, 8, 8), 1)
+    codes = net.plain_code() + 0.2 * torch.randn(3, net.code_length)
+    path = tmp_path / "given.safetensors"
+    save_checkpoint(path, Checkpoint(net, codes, ("identity", "old", "wave")), torch.float16)
+    return path
+
+
+@pytest.mark.parametrize("only_codes", [False, True])
+def test_init_adds_codes_and_leaves_other_styles_rows_alone(config, monkeypatch, given, only_codes):
+    before = load_checkpoint(given)
+    config = replace(config, init=str(given), only_codes=only_codes, widths=None)
+    recorder = recorded(monkeypatch, config)
+    after, weights = load_checkpoint(config.output), recorder.weights()
+    assert after.styles == ("identity", "old", "wave", "dots")
+    for codes in (after.codes, weights["codes"]):
+        assert torch.equal(codes[1], before.codes[1])
+        assert not torch.equal(codes[2], before.codes[2])
+        assert torch.equal(codes[0], before.codes[0]) == only_codes
+    # Six steps of Adam move no number further than six learning rates.
+    mean = before.codes[1:].mean(0)
+    reach = nst.training.CODE_RATE * config.learning_rate * config.steps * 1.01
+    assert 0 < (weights["codes"][3] - mean).abs().max() <= reach
+    for net in (after.net.state_dict(), recorder.net.state_dict()):
+        assert equal(net, before.net.state_dict()) == only_codes
+    if only_codes:
+        assert all((style > 0).all() for style in recorder.drawn)
+
+
+def test_a_wider_net_begins_as_the_one_it_was_made_of(config, given):
+    narrow = load_checkpoint(given)
+    wide = start(replace(config, init=str(given), widths=(16, 16, 16)), ("wave",))
+    assert wide.styles == narrow.styles and wide.net.widths == (16, 16, 16)
+    photo = torch.from_numpy(media.picture(4, (32, 32))).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        painted = [c.net(photo, c.codes, torch.tensor([[0.2, 0.5, 0.3]])) for c in (narrow, wide)]
+    torch.testing.assert_close(*painted, rtol=1e-3, atol=1e-4)
+
+
+def test_learning_rate_rises_and_falls_as_half_a_cosine(config):
+    config = replace(config, steps=110, warmup_steps=10, learning_rate=0.01)
+    rates = [learning_rate(step, config) for step in range(110)]
+    assert rates[:10] == pytest.approx([0.001 * n for n in range(1, 11)])
+    assert rates[10] == pytest.approx(0.01) and rates[60] == pytest.approx(0.005)
+    assert rates[35] == pytest.approx(0.01 * (2 + math.sqrt(2)) / 4)
+    assert rates[10:] == sorted(rates[10:], reverse=True) and 0 < rates[-1] < 1e-5
+    # The rise never takes more than a tenth of a run.
+    assert learning_rate(0, replace(config, steps=5)) == pytest.approx(0.01)
+
+
+def test_each_kind_of_sample_has_its_own_terms(config, vgg_state):
+    torch.manual_seed(0)
+    net, vgg = TransformerNet((8, 8, 8), 1), VGGFeatures(vgg_state)
+    codes, rows = net.plain_code().repeat(3, 1), torch.tensor([0, 2])
+    image, style = torch.rand(2, 3, 64, 64), torch.tensor([0, 2])
+    grams = {"relu1_1": torch.rand(2, 64, 64), "relu2_1": torch.rand(2, 128, 128)}
+    config = replace(config, content_weight=1.0, style_weight=1.0, tv_weight=1.0)
+    with torch.no_grad():
+        terms = losses(net, codes, vgg, grams, image, style, rows, config)
+        doubled = losses(
+            net, codes, vgg, grams, image, style, rows, replace(config, style_weight=2.0)
+        )
+        stylized = net(image, codes[:1], torch.ones(2, 1))
+    assert terms["style"][0] == terms["tv"][0] == terms["identity"][1] == 0
+    error = (stylized - image).square().sum((1, 2, 3)) / image.square().sum((1, 2, 3))
+    assert terms["identity"][0].item() == pytest.approx(10 * error[0].item(), rel=1e-3)
+    across, down = (stylized[1].diff(dim=d).square().mean().item() for d in (1, 2))
+    assert terms["tv"][1].item() == pytest.approx(across + down, rel=1e-3)
+    own, target = vgg(stylized[1:], config.style_layers), {k: v[1:] for k, v in grams.items()}
+    distances = style_distances(own, target)
+    assert terms["style"][1].item() == pytest.approx(sum(distances.values()) / 2, rel=1e-3)
+    parts = sum(value for name, value in terms.items() if name != "total")
+    torch.testing.assert_close(terms["total"], parts)
+    torch.testing.assert_close(doubled["total"], terms["total"] + terms["style"])
+
+
+def test_tensorboard_has_every_term_and_the_numbers_of_the_run(config, monkeypatch):
+    config = replace(config, steps=8, batch=4, log_every=2, validate_every=8, identity_share=0.5)
+    recorder = recorded(monkeypatch, config)
+    log = EventAccumulator(str(config.output.with_suffix(".log"))).Reload()
+    tags = set(log.Tags()["scalars"])
+    expected = {"learning_rate", "pictures_per_second", "ssim/identity"}
+    expected |= {f"loss/{term}" for term in ("content", "style", "tv", "identity", "total")}
+    for style in ("dots", "wave"):
+        expected |= {f"loss_{term}/{style}" for term in ("content", "style", "tv", "total")}
+        expected |= {f"ssim/{style}", f"style_distance/{style}"}
+    drawn = {style for step in recorder.drawn[1::2] for style in step.tolist()}
+    assert drawn == {0, 1, 2}, "not all were drawn at a logged step: take another seed"
+    assert expected <= tags, expected - tags
+    totals = {event.step: event.value for event in log.Scalars("loss/total")}
+    assert totals == pytest.approx(
+        {step: recorder.totals[step - 1].mean().item() for step in (2, 4, 6, 8)}
+    )
+    assert all(0 < event.value < 10 for event in log.Scalars("style_distance/wave"))
+    assert all(-1 <= event.value <= 1 for event in log.Scalars("ssim/identity"))
+    (grid,) = log.Images("held_out")
+    assert (grid.step, grid.height, grid.width) == (8, 64, 4 * 64)
+    assert (config.output.with_suffix(".log") / "options.json").is_file()
+
+
+def test_photos_that_cannot_be_read_are_counted_and_left_out(config, monkeypatch):
+    (config.content_dir / "bad.jpg").write_text("no picture")
+    with pytest.warns(UserWarning, match="1 files left out"):
+        recorded(monkeypatch, replace(config, steps=1))
+    assert load_checkpoint(config.output).training["photos"] == 3
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_spoils_nothing(config, monkeypatch):
+    config = replace(config, log_every=1, save_every=2)
+
+    def spoil():
+        with torch.no_grad():
+            recorder.codes.fill_(math.nan)
+
+    recorder = Recorder(monkeypatch, spoil, at=2)
+    with pytest.raises(InputError, match="no number at step 3.*--learning-rate"):
+        train(config)
+    saved = load_checkpoint(config.output)
+    assert saved.training["steps_done"] == 2 and saved.codes.isfinite().all()
+
+
+def test_styles_are_found_by_the_name_that_training_gives_them(config):
+    assert list(find_styles(config.style_dir, "identity")) == ["dots", "wave"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"output": "out/net.pth"}, "must be .safetensors"),
+        ({"output": "none/net.safetensors"}, "missing or cannot be written"),
+        ({"resume": True}, "--resume found no"),
+        ({"content_dir": "none"}, "no folder .*--content-dir"),
+        ({"content_dir": "empty"}, "no pictures or videos"),
+        ({"style_dir": "empty"}, "no pictures in"),
+        ({"style_dir": "none"}, "no folder"),
+        ({"style_dir": "forbidden"}, r"a\+b.png cannot name a style"),
+        ({"holdout": 4}, "has 4 pictures that can be used; it needs more than the 4 of --holdout"),
+        ({"init": "out/none.safetensors"}, "no checkpoint"),
+        ({"init": "styles/wave.png"}, "not a checkpoint"),
+        ({"only_codes": True}, "--only-codes needs .* --init"),
+        ({"widths": (8, 8)}, "--widths has 2 numbers; it needs three"),
+        ({"init": "given.safetensors", "widths": (8, 8, 16)}, "give a multiple"),
+        ({"style_layers": ("relu1_1", "relu9_1")}, "no layer 'relu9_1'"),
+        ({"content_layers": ("conv1_1",)}, "no layer 'conv1_1'"),
+        ({"device": "cuda:99"}, "no such GPU"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_bad_input_is_refused_before_anything_is_written(
+    config, given, tmp_path, monkeypatch, changes, message
+):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "forbidden").mkdir()
+    shutil.copy(config.style_dir / "wave.png", tmp_path / "forbidden" / "a+b.png")
+    for name in {"output", "content_dir", "style_dir"} & set(changes):
+        changes = {**changes, name: tmp_path / changes[name]}
+    if "init" in changes:
+        changes = {**changes, "init": str(tmp_path / changes["init"])}
+    files = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=message) as caught:
+        train(replace(config, **changes))
+    assert "\n" not in str(caught.value)
+    assert sorted(tmp_path.rglob("*")) == files
