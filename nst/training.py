@@ -90,7 +90,6 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
         groups.append({"params": list(net.parameters()), "scale": 1.0})
     parameters = [p for group in groups for p in group["params"]]
     optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
-    trained = _trained_rows(codes, rows, config.only_codes)
     first = resume(config, net, codes, optimizer) if config.resume else 0
 
     share = 0.0 if config.only_codes else config.identity_share
@@ -133,7 +132,6 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
                 terms["total"].mean().backward()
                 average_gradients(parameters, world)
                 nn.utils.clip_grad_norm_(parameters, 1.0)
-                codes.grad.mul_(trained)
                 optimizer.step()
                 step += 1
                 if log and step % config.log_every == 0:
@@ -143,7 +141,7 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
                             "what was saved before stays"
                         )
                     speed = (step - first) * config.batch * world / (time.perf_counter() - begun)
-                    log.terms(step, terms, style, learning_rate(step, config), speed)
+                    log.terms(step, terms, style, learning_rate(step - 1, config), speed)
                     bar.set_postfix(loss=f"{terms['total'].mean().item():.3f}")
                 if log and (step % config.validate_every == 0 or step == config.steps):
                     log.validate(step, net, codes, rows, vgg, grams, held_out, config)
@@ -256,17 +254,6 @@ def style_grams(
             features = vgg(image, (*config.content_layers, *config.style_layers))
             rows.append({k: gram_matrix(features[k]) for k in config.style_layers})
     return {layer: torch.cat([row[layer] for row in rows]) for layer in config.style_layers}
-
-
-def _trained_rows(codes: Tensor, rows: Tensor, only_codes: bool) -> Tensor:
-    """Return (K, 1), 1 for the codes that this run trains.
-
-    The identity's code follows the convolutions; those of other styles that --init brought stay.
-    """
-    trained = torch.zeros(len(codes), 1, device=codes.device)
-    trained[rows.to(codes.device)] = 1
-    trained[0] = not only_codes
-    return trained
 
 
 @contextmanager

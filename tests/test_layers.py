@@ -19,7 +19,7 @@ LAYERS = (
         ("warp", "losses", "vgg", "transformer_net", "style_encoder", "flow", "segmentation")
         + ("image_io", "video_io", "video_reader", "video_writer")
     ),
-    ("metrics", "datasets", "motion", "checkpoint", "one_pass"),
+    ("metrics", "datasets", "motion", "coherence", "checkpoint", "one_pass"),
     # Parts of a story that outgrew its file.
     ("styles", "training_log", "training_state"),
     ("optimize", "training", "video", "pictures", "evaluation"),

@@ -204,6 +204,15 @@ def test_hard_regions_equal_norms_mixed_pixel_by_pixel(net):
 
 
 @torch.no_grad()
+def test_a_map_is_mirrored_and_cropped_as_its_picture_is(net):
+    size = (18, 21)
+    codes, image, weights = some_codes(net, 2), picture(size), halves(size).roll(9, 3)
+    padded = [F.pad(x, (0, 3, 0, 2), mode="reflect") for x in (image, weights)]
+    expected = plain_with_regions(net, codes, padded[1])(padded[0])[..., :18, :21]
+    torch.testing.assert_close(net(image, codes, weights), expected, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
 def test_regions_of_one_style_leave_no_seam(net):
     size, image = (20, 27), picture((20, 27))
     code = some_codes(net, 1)

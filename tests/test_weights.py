@@ -149,9 +149,7 @@ def test_an_archive_with_another_hash_is_refused_by_pip_itself(tmp_path, cache, 
     assert not (tmp_path / "ran").exists() and not cache.exists()
 
 
-def test_when_all_fail_the_error_says_what_was_tried(
-    tmp_path, cache, pip, monkeypatch
-):
+def test_when_all_fail_the_error_says_what_was_tried(tmp_path, cache, pip, monkeypatch):
     monkeypatch.setenv("NST_WEIGHTS", str(tmp_path / "mine"))
     with pytest.raises(InputError) as caught:
         load_vgg19()
