@@ -102,6 +102,12 @@ class VideoConfig(Checked):
     strength: float = option(
         1.0, help="0 leaves the video alone, 1 is the full style", low=0, high=1
     )
+    temporal_blend: float = option(
+        0.6,
+        help="share of the last result, carried along the motion, against flicker; 0 is none",
+        low=0,
+        high=0.95,
+    )
     preserve_color: bool = option(False, help="keep the video's colours, paint its lightness only")
     long_side: int | None = option(
         None, help="pixels of the longer side; none keeps the size", low=16

@@ -13,8 +13,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from nst.checkpoint import load_checkpoint
+from nst.coherence import Memory
 from nst.config import VideoConfig
 from nst.device import choose_device, choose_dtype
+from nst.flow import FlowEstimator
 from nst.frames import Frame
 from nst.one_pass import stylize, working_size
 from nst.pipeline import in_background
@@ -36,6 +38,9 @@ def stylize_video(config: VideoConfig) -> None:
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
     net = checkpoint.net.to(device, dtype)
+    memory = None
+    if config.temporal_blend:
+        memory = Memory(FlowEstimator(), config.temporal_blend)
     rate = Fraction(config.rate).limit_denominator(1001)
     with open_video(config.input_video, config.start, config.duration, rate) as reader:
         size = working_size(reader.info.size, config.long_side, config.input_video)
@@ -47,7 +52,7 @@ def stylize_video(config: VideoConfig) -> None:
             ) as writer,
             in_background(_resized(reader, size)) as frames,
             in_background(
-                stylize_frames(frames, net, code.to(device), dtype, config.preserve_color)
+                stylize_frames(frames, net, code.to(device), dtype, config.preserve_color, memory)
             ) as painted,
         ):
             for frame in tqdm(
@@ -62,6 +67,7 @@ def stylize_frames(
     code: Tensor,
     dtype: torch.dtype,
     preserve_color: bool = False,
+    memory: Memory | None = None,
 ) -> Iterator[Frame]:
     """Paint frames one by one; each result keeps its frame's time.
 
@@ -69,10 +75,14 @@ def stylize_frames(
         code: (1, D), on the net's device.
         dtype: to compute in.
         preserve_color: keep the frame's colours and paint its lightness only.
+        memory: a new one, which holds the result still along the motion; without it each frame is
+            painted by itself.
     """
     for frame in frames:
         content = frame.image.to(code.device)
         image = stylize(net, content, code, dtype)
+        if memory:
+            image = memory.steady(content, image)
         if preserve_color:
             image = keep_color(image, content)
         yield replace(frame, image=image)
