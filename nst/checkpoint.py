@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from nst.errors import InputError
@@ -53,11 +53,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> 
     }
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        save_file(tensors, partial, {"nst": json.dumps(description, default=str)})
+        partial.write_bytes(save(tensors, {"nst": json.dumps(description, default=str)}))
         os.replace(partial, path)
-    except (OSError, SafetensorError) as error:  # the latter hides the former's kind
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot write {path}: {reason}") from error
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         partial.unlink(missing_ok=True)
 

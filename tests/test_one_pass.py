@@ -1,0 +1,62 @@
+"""One pass over one image, against the net called by hand."""
+
+import pytest
+import torch
+
+from nst.errors import InputError
+from nst.one_pass import LEAST_SIDE, stylize, working_size
+
+
+def image(height: int, width: int) -> torch.Tensor:
+    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height))
+
+
+@pytest.mark.parametrize("size", [(16, 16), (17, 31), (48, 64), (49, 63), (50, 21)])
+def test_same_as_picking_the_code_by_its_weight_and_the_same_size(tiny, size):
+    content = image(*size)
+    painted = stylize(tiny.net, content, tiny.codes[1:2], torch.float32)
+    assert painted.shape == content.shape and painted.dtype == torch.float32
+    by_weight = tiny.net(content, tiny.codes, torch.tensor([[0.0, 1.0, 0.0]]))
+    torch.testing.assert_close(painted, by_weight, rtol=0, atol=1e-5)
+    assert painted.std() > 0.02  # or nothing above could fail
+
+
+def test_half_precision_is_about_the_same_and_given_in_float32(tiny):
+    content, code = image(48, 64), tiny.codes[2:3]
+    exact = stylize(tiny.net, content, code, torch.float32)
+    rounded = stylize(tiny.net, content, code, torch.bfloat16)
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(rounded, exact)
+    assert (rounded - exact).abs().mean() < 0.01
+
+
+def test_content_is_left_as_it_was(tiny):
+    content = image(32, 32)
+    before = content.clone()
+    stylize(tiny.net, content, tiny.codes[1:2], torch.float32)
+    assert torch.equal(content, before)
+
+
+@pytest.mark.parametrize(
+    "size, long_side, expected",
+    [
+        ((1080, 1920), None, (1080, 1920)),
+        ((1080, 1920), 640, (360, 640)),
+        ((1920, 1080), 640, (640, 360)),
+        ((30, 40), 80, (60, 80)),
+        ((16, 16), None, (16, 16)),
+    ],
+)
+def test_working_size(size, long_side, expected):
+    assert working_size(size, long_side, "x.png") == expected
+
+
+@pytest.mark.parametrize(
+    "size, long_side, shown",
+    [((15, 200), None, "200x15"), ((200, 15), None, "15x200"), ((100, 1000), 64, "64x6")],
+)
+def test_too_small_says_the_size_and_the_least(size, long_side, shown):
+    with pytest.raises(InputError) as caught:
+        working_size(size, long_side, "x.png")
+    for part in ("x.png", shown, str(LEAST_SIDE), "--long-side"):
+        assert part in str(caught.value)

@@ -1,0 +1,259 @@
+"""Pictures painted in one pass. The second way is the net called by hand on what Pillow reads."""
+
+import os
+from pathlib import Path
+
+import media
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from nst.config import PictureConfig
+from nst.errors import InputError
+from nst.pictures import stylize_pictures
+
+
+@pytest.fixture
+def content(tmp_path) -> Path:
+    return save(tmp_path / "in.png")
+
+
+@pytest.fixture
+def album(tmp_path) -> Path:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for index, name in enumerate(("a.png", "b.jpg", "c.gif", "d.ppm", "e.JPG")):
+        save(folder / name, index, size=(40 + index, 52))
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def save(path: Path, index: int = 0, size: tuple[int, int] = (48, 64)) -> Path:
+    Image.fromarray(media.picture(index, size)).save(path)
+    return path
+
+
+def read(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.array(picture.convert("RGB"))
+
+
+def painted(tiny, levels: np.ndarray, weights: tuple[float, ...]) -> np.ndarray:
+    """Return what the net makes of uint8 (H, W, 3), by hand."""
+    image = torch.tensor(np.moveaxis(levels / 255.0, -1, 0)[None], dtype=torch.float32)
+    result = tiny.net(image, tiny.codes, torch.tensor([weights]))
+    return np.moveaxis(result[0].numpy(), 0, -1) * 255
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    """Return everything below a folder."""
+    return {
+        str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None
+        for p in folder.rglob("*")
+    }
+
+
+@pytest.fixture
+def stylize(tiny_path):
+    def call(content: Path, output: Path, **options) -> None:
+        machine = {"device": "cpu", "precision": "float32", "quiet": True}
+        options = {"checkpoint": str(tiny_path)} | machine | options
+        stylize_pictures(PictureConfig(content_path=content, output=output, **options))
+
+    return call
+
+
+class TestOne:
+    @pytest.mark.parametrize("size", [(48, 64), (49, 63), (33, 50)])
+    def test_is_what_the_net_makes_of_it(self, stylize, tiny, tmp_path, size):
+        content = save(tmp_path / "in.png", size=size)
+        stylize(content, tmp_path / "out.png", style="scream")
+        found = read(tmp_path / "out.png")
+        assert found.shape == (*size, 3)
+        expected = painted(tiny, read(content), (0, 0, 1))
+        assert np.abs(found - expected).max() <= 0.51  # rounded, and nothing more
+        assert sorted(tree(tmp_path)) == ["in.png", "out.png"]
+
+    def test_blend_and_strength_reach_the_net(self, stylize, tiny, content, tmp_path):
+        stylize(content, tmp_path / "out.png", style="wave+scream:0.8", strength=0.5)
+        expected = painted(tiny, read(content), (0.6, 0.2, 0.2))
+        assert np.abs(read(tmp_path / "out.png") - expected).max() <= 0.51
+
+    def test_no_strength_is_identity(self, stylize, content, tmp_path):
+        stylize(content, tmp_path / "none.png", style="wave", strength=0.0)
+        stylize(content, tmp_path / "identity.png", style="identity")
+        stylize(content, tmp_path / "full.png", style="wave")
+        none, identity, full = (read(tmp_path / f"{n}.png") for n in ("none", "identity", "full"))
+        assert np.array_equal(none, identity)
+        assert np.abs(full.astype(int) - none).mean() > 5
+
+    @pytest.mark.parametrize(
+        "long_side, size", [(32, (24, 32)), (64, (48, 64)), (100, (75, 100))]
+    )
+    def test_long_side(self, stylize, tiny, content, tmp_path, long_side, size):
+        stylize(content, tmp_path / "out.png", style="wave", long_side=long_side)
+        found = read(tmp_path / "out.png")
+        assert found.shape == (*size, 3)
+        with Image.open(content) as picture:
+            smaller = np.array(picture.resize(size[::-1], Image.Resampling.BICUBIC))
+        # Pillow rounds to levels before the net, we do not.
+        assert np.abs(found - painted(tiny, smaller, (0, 1, 0))).mean() < 3
+
+    def test_colours_can_be_kept(self, stylize, content, tmp_path):
+        stylize(content, tmp_path / "kept.png", style="wave", preserve_color=True)
+        stylize(content, tmp_path / "plain.png", style="wave")
+        rgb = read(tmp_path / "kept.png")
+        inside = ((rgb > 0) & (rgb < 255)).all(-1)  # elsewhere a colour had to give way
+        assert inside.mean() > 0.7
+        before, kept, plain = (
+            np.array(Image.open(tmp_path / f"{n}.png").convert("YCbCr")).astype(int)
+            for n in ("in", "kept", "plain")
+        )
+        assert np.abs(kept - before)[..., 1:][inside].max() <= 1
+        assert np.abs(kept - plain)[..., 0][inside].max() <= 1
+        assert np.abs(plain - before)[..., 1:].mean() > 3
+        assert np.abs(kept - before)[..., 0].mean() > 3
+
+    def test_an_older_picture_is_replaced(self, stylize, content, tmp_path):
+        save(tmp_path / "out.png", 7, size=(20, 20))
+        stylize(content, tmp_path / "out.png")
+        assert read(tmp_path / "out.png").shape == (48, 64, 3)
+
+    @pytest.mark.parametrize(
+        "ending, kind", [("jpg", "JPEG"), ("webp", "WEBP"), ("tif", "TIFF"), ("bmp", "BMP")]
+    )
+    def test_the_ending_says_the_kind(self, stylize, content, tmp_path, ending, kind):
+        stylize(content, tmp_path / f"out.{ending}")
+        with Image.open(tmp_path / f"out.{ending}") as picture:
+            assert picture.format == kind and picture.size == (64, 48)
+
+
+class TestFolder:
+    def test_names_are_kept_and_each_picture_is_painted(self, stylize, tiny, album, tmp_path):
+        stylize(album, tmp_path / "out", style="wave")
+        names = sorted(p.name for p in (tmp_path / "out").iterdir())
+        assert names == ["a.png", "b.jpg", "c.png", "d.png", "e.JPG"]
+        for source, name in zip(("a.png", "c.gif", "d.ppm"), ("a.png", "c.png", "d.png"), strict=1):
+            expected = painted(tiny, read(album / source), (0, 1, 0))
+            assert np.abs(read(tmp_path / "out" / name) - expected).max() <= 0.51
+
+    def test_into_a_folder_that_is_there(self, stylize, album, tmp_path):
+        out = tmp_path / "out"
+        out.mkdir()
+        (out / "other.txt").write_text("stays")
+        stylize(album, out)
+        assert len(tree(out)) == 6 and (out / "other.txt").read_text() == "stays"
+
+    def test_two_that_would_get_one_name(self, stylize, album, tmp_path):
+        save(album / "c.png")
+        before = tree(tmp_path)
+        with pytest.raises(InputError, match="two pictures .* c.png"):
+            stylize(album, tmp_path / "out")
+        assert tree(tmp_path) == before
+
+
+def small(folder: Path) -> Path:
+    return save(folder / "small.png", size=(15, 64))
+
+
+def text(folder: Path) -> Path:
+    (folder / "text.png").write_text("no picture")
+    return folder / "text.png"
+
+
+def half(folder: Path) -> Path:
+    whole = save(folder / "half.png").read_bytes()
+    (folder / "half.png").write_bytes(whole[: len(whole) // 2])
+    return folder / "half.png"
+
+
+def empty(folder: Path) -> Path:
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+class TestBadInput:
+    """One line that names what is wrong, and the disk as it was."""
+
+    def refused(self, stylize, content: Path, output: Path, root: Path, **options) -> str:
+        before = tree(root)
+        with pytest.raises(InputError) as caught:
+            stylize(content, output, **options)
+        assert tree(root) == before
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    @pytest.mark.parametrize(
+        "make, part",
+        [
+            (lambda folder: folder / "none.png", "none.png"),
+            (small, "64x15"),
+            (text, "cannot be read"),
+            (half, "cannot be read"),
+        ],
+        ids=["missing", "small", "text", "half"],
+    )
+    def test_content(self, stylize, tmp_path, make, part):
+        content = make(tmp_path)
+        assert part in self.refused(stylize, content, tmp_path / "out.png", tmp_path)
+
+    def test_folder_without_pictures(self, stylize, tmp_path):
+        message = self.refused(stylize, empty(tmp_path), tmp_path / "out", tmp_path)
+        assert "no pictures" in message and "empty" in message
+
+    @pytest.mark.parametrize("make", [small, text, half])
+    def test_one_bad_picture_of_a_folder_is_found_before_work(
+        self, stylize, album, tmp_path, make
+    ):
+        name = make(album).name
+        assert name in self.refused(stylize, album, tmp_path / "out", tmp_path)
+
+    @pytest.mark.parametrize(
+        "output, part",
+        [
+            ("in.png", "overwrite"),
+            ("album", "is a folder"),
+            ("out.xyz", "no known ending"),
+            ("out", "no known ending"),
+            ("nowhere/out.png", "no folder"),
+        ],
+    )
+    def test_output_of_a_picture(self, stylize, content, album, tmp_path, output, part):
+        assert part in self.refused(stylize, content, tmp_path / output, tmp_path)
+
+    def test_output_is_the_input_by_another_name(self, stylize, content, tmp_path):
+        os.link(content, tmp_path / "link.png")
+        message = self.refused(stylize, content, tmp_path / "link.png", tmp_path)
+        assert "overwrite" in message
+
+    @pytest.mark.parametrize(
+        "output, part",
+        [
+            ("album", "--content-path"),
+            ("out.png", "is a folder"),
+            ("nowhere/out", "cannot make"),
+            ("in.png", "is a folder"),
+            ("file", "cannot make"),
+        ],
+    )
+    def test_output_of_a_folder(self, stylize, content, album, tmp_path, output, part):
+        (tmp_path / "file").write_text("a file")
+        assert part in self.refused(stylize, album, tmp_path / output, tmp_path)
+
+    @pytest.mark.parametrize("source", ["in.png", "album"])
+    @pytest.mark.parametrize(
+        "options, part",
+        [
+            ({"style": "monet"}, "wave, scream"),
+            ({"style": "wave*x"}, "not a number"),
+            ({"checkpoint": "none.safetensors"}, "none.safetensors"),
+            ({"checkpoint": __file__}, "not a checkpoint"),
+            ({"device": "toaster"}, "toaster"),
+            ({"long_side": 18}, "at least 16"),
+        ],
+        ids=["style", "blend", "no-checkpoint", "not-a-checkpoint", "device", "long-side"],
+    )
+    def test_options(self, stylize, content, album, tmp_path, source, options, part):
+        output = tmp_path / ("out.png" if source == "in.png" else "out")
+        assert part in self.refused(stylize, tmp_path / source, output, tmp_path, **options)
