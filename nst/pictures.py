@@ -9,7 +9,14 @@ from nst.checkpoint import load_checkpoint
 from nst.config import PictureConfig
 from nst.device import choose_device, choose_dtype
 from nst.errors import InputError
-from nst.image_io import WRITABLE, check_writable, list_pictures, load_image, save_image
+from nst.image_io import (
+    WRITABLE,
+    check_writable,
+    list_pictures,
+    load_image,
+    read_picture,
+    save_image,
+)
 from nst.one_pass import stylize, working_size
 from nst.styles import style_code
 from nst.tensors import keep_color, resize
@@ -27,6 +34,10 @@ def stylize_pictures(config: PictureConfig) -> None:
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
     net = checkpoint.net.to(device, dtype)
+    for source, _ in jobs:  # all are looked at before the first is painted
+        working_size(read_picture(source).size[::-1], config.long_side, source)
+    if config.content_path.is_dir():
+        _make_folder(config.output)
     for source, target in tqdm(
         jobs, "painting", unit="picture", disable=config.quiet or len(jobs) == 1
     ):
@@ -56,15 +67,18 @@ def _jobs(content: Path, output: Path) -> list[tuple[Path, Path]]:
         raise InputError(f"--output is --content-path, {content}: give another folder")
     if output.suffix.lower() in WRITABLE:
         raise InputError(f"--content-path {content} is a folder, so --output must be one")
-    try:
-        output.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {output}: {error.strerror}") from error
     targets = [_target(source, output) for source in sources]
     if len(set(targets)) < len(targets):
         twice = next(t for t in targets if targets.count(t) > 1)
         raise InputError(f"two pictures of {content} would become {twice.name}: rename one")
     return list(zip(sources, targets, strict=True))
+
+
+def _make_folder(output: Path) -> None:
+    try:
+        output.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {output}: {error.strerror}") from error
 
 
 def _target(source: Path, folder: Path) -> Path:

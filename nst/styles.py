@@ -5,6 +5,8 @@ wave*0.5+scream*0.5     a blend; its shares are scaled to sum to 1
 wave:0.6                with a strength: 0 leaves the picture alone, 1 is the full style
 """
 
+from math import isfinite, nan
+
 import torch
 from torch import Tensor
 
@@ -60,6 +62,9 @@ def style_code(checkpoint: Checkpoint, text: str | None, strength: float = 1.0) 
 
 def _number(text: str, whole: str) -> float:
     try:
-        return float(text)
-    except ValueError as error:
-        raise InputError(f"{text!r} in {whole!r} is not a number") from error
+        number = float(text)
+    except ValueError:
+        number = nan
+    if not isfinite(number):
+        raise InputError(f"{text!r} in {whole!r} is not a number")
+    return number
