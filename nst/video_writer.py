@@ -3,6 +3,8 @@
 import errno
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -113,7 +115,7 @@ class VideoWriter:
             raise ValueError(f"frame of shape {array.shape} after one of {self._shape}")
         self._shape = array.shape
         self._last = max(frame.pts, self._last + 1)
-        with self._explained():
+        with _uninterrupted(), self._explained():
             self._encoder.write(array, self._last, frame.duration)
 
     def close(self, complete: bool = True) -> None:
@@ -123,16 +125,17 @@ class VideoWriter:
         if self._shape is None:
             self.discard()
             raise InputError(f"{self._path}: not one frame to write; nothing is written")
-        try:
-            with self._explained():
-                self._encoder.finish(complete)
-                if self._temporary.is_dir() and self._path.is_dir():
-                    self._path.rmdir()
-                os.replace(self._temporary, self._path)
-        except BaseException:
-            self.discard()
-            raise
-        self._open = False
+        with _uninterrupted():
+            try:
+                with self._explained():
+                    self._encoder.finish(complete)
+                    if self._temporary.is_dir() and self._path.is_dir():
+                        self._path.rmdir()
+                    os.replace(self._temporary, self._path)
+            except BaseException:
+                self.discard()
+                raise
+            self._open = False
 
     def discard(self) -> None:
         """Leave nothing behind."""
@@ -179,6 +182,23 @@ class _PictureWriter:
 
     def abort(self) -> None:
         pass
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done: half a picture is worth nothing."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    held: list[tuple] = []
+    signal.signal(signal.SIGINT, lambda *given: held.append(given))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        before(*held[0])
 
 
 def _remove(path: Path) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import media
 import numpy as np
 import pytest
-import style_transfer
-import stylize_video
 import torch
 from PIL import Image
 
+import style_transfer
+import stylize_video
 from nst.cli import run
 from nst.config import PictureConfig, VideoConfig
 
