@@ -3,19 +3,47 @@
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nst.errors import InputError
-from nst.tensors import fit
+from nst.tensors import fit, resize
 from nst.transformer_net import TransformerNet
 
 LEAST_SIDE = 16
+SMALL_SIDE = 160  # of the copy on which the identity's loss of light and colour is found
 
 
 @torch.inference_mode()
-def stylize(net: TransformerNet, image: Tensor, code: Tensor, dtype: torch.dtype) -> Tensor:
-    """Paint one image (1, 3, H, W) with one code (1, D), computed in `dtype`, given in float32."""
-    return net(image.to(dtype), code, code.new_ones(1, 1)).float()
+def stylize(
+    net: TransformerNet,
+    image: Tensor,
+    code: Tensor,
+    dtype: torch.dtype,
+    identity: Tensor | None = None,
+    identity_share: float = 0.0,
+) -> Tensor:
+    """Paint one image (1, 3, H, W) with one code (1, D), computed in `dtype`, given in float32.
+
+    Instance norm forgets how light and colourful the whole picture was, so even the identity's code
+    cannot leave it quite alone. What it loses is broad: found on a small copy, it is given back in
+    the identity's share of the code.
+
+    Args:
+        identity: the identity's code (1, D).
+        identity_share: its share in `code`, 0 to 1.
+    """
+    painted = net(image.to(dtype), code, code.new_ones(1, 1)).float()
+    if identity is None or not identity_share:
+        return painted
+    size = tuple(image.shape[-2:])
+    small = resize(image, fit(size, min(max(size), SMALL_SIDE)))
+    if min(small.shape[-2:]) < LEAST_SIDE:
+        small = image
+    lost = small - net(small.to(dtype), identity, identity.new_ones(1, 1)).float()
+    broad = F.avg_pool2d(F.pad(lost, (2, 2, 2, 2), mode="replicate"), 5, 1)
+    broad = F.interpolate(broad, size=size, mode="bilinear", align_corners=False)
+    return (painted + identity_share * broad).clamp(0, 1)
 
 
 def working_size(

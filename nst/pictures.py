@@ -18,7 +18,7 @@ from nst.image_io import (
     save_image,
 )
 from nst.one_pass import stylize, working_size
-from nst.styles import style_code
+from nst.styles import identity_share, style_code
 from nst.tensors import keep_color, resize
 
 
@@ -33,7 +33,9 @@ def stylize_pictures(config: PictureConfig) -> None:
     code = style_code(checkpoint, config.style, config.strength)
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
-    net = checkpoint.net.to(device, dtype)
+    net, code = checkpoint.net.to(device, dtype), code.to(device)
+    identity = checkpoint.codes[:1].to(device)
+    left_alone = identity_share(config.style, config.strength)
     for source, _ in jobs:  # all are looked at before the first is painted
         working_size(read_picture(source).size[::-1], config.long_side, source)
     if config.content_path.is_dir():
@@ -45,7 +47,7 @@ def stylize_pictures(config: PictureConfig) -> None:
         content = resize(
             content, working_size(tuple(content.shape[-2:]), config.long_side, source)
         ).to(device)
-        stylized = stylize(net, content, code.to(device), dtype)
+        stylized = stylize(net, content, code, dtype, identity, left_alone)
         if config.preserve_color:
             stylized = keep_color(stylized, content)
         save_image(stylized, target)

@@ -60,6 +60,15 @@ def style_code(checkpoint: Checkpoint, text: str | None, strength: float = 1.0) 
     return row.to(checkpoint.codes) @ checkpoint.codes
 
 
+def identity_share(text: str | None, strength: float = 1.0) -> float:
+    """Return how much of a style's code is the identity's by its strength: 0 to 1.
+
+    >>> identity_share("wave:0.5", 0.5)
+    0.75
+    """
+    return 1 - (parse_style(text)[1] if text is not None else 1.0) * strength
+
+
 def _number(text: str, whole: str) -> float:
     try:
         number = float(text)

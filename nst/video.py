@@ -20,7 +20,7 @@ from nst.flow import FlowEstimator
 from nst.frames import Frame
 from nst.one_pass import stylize, working_size
 from nst.pipeline import in_background
-from nst.styles import style_code
+from nst.styles import identity_share, style_code
 from nst.tensors import keep_color, resize
 from nst.transformer_net import TransformerNet
 from nst.video_reader import open_video
@@ -37,7 +37,8 @@ def stylize_video(config: VideoConfig) -> None:
     code = style_code(checkpoint, config.style, config.strength)
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
-    net = checkpoint.net.to(device, dtype)
+    net, code = checkpoint.net.to(device, dtype), code.to(device)
+    left_alone = identity_share(config.style, config.strength)
     memory = None
     if config.temporal_blend:
         memory = Memory(FlowEstimator(), config.temporal_blend)
@@ -52,7 +53,16 @@ def stylize_video(config: VideoConfig) -> None:
             ) as writer,
             in_background(_resized(reader, size)) as frames,
             in_background(
-                stylize_frames(frames, net, code.to(device), dtype, config.preserve_color, memory)
+                stylize_frames(
+                    frames,
+                    net,
+                    code,
+                    dtype,
+                    config.preserve_color,
+                    memory,
+                    checkpoint.codes[:1].to(device),
+                    left_alone,
+                )
             ) as painted,
         ):
             for frame in tqdm(
@@ -68,6 +78,8 @@ def stylize_frames(
     dtype: torch.dtype,
     preserve_color: bool = False,
     memory: Memory | None = None,
+    identity: Tensor | None = None,
+    identity_share: float = 0.0,
 ) -> Iterator[Frame]:
     """Paint frames one by one; each result keeps its frame's time.
 
@@ -77,10 +89,11 @@ def stylize_frames(
         preserve_color: keep the frame's colours and paint its lightness only.
         memory: a new one, which holds the result still along the motion; without it each frame is
             painted by itself.
+        identity, identity_share: see `one_pass.stylize`.
     """
     for frame in frames:
         content = frame.image.to(code.device)
-        image = stylize(net, content, code, dtype)
+        image = stylize(net, content, code, dtype, identity, identity_share)
         if memory:
             image = memory.steady(content, image)
         if preserve_color:

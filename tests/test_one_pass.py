@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from nst.errors import InputError
 from nst.one_pass import LEAST_SIDE, stylize, working_size
+from nst.transformer_net import TransformerNet
 
 
 def image(height: int, width: int) -> torch.Tensor:
@@ -60,3 +62,20 @@ def test_too_small_says_the_size_and_the_least(size, long_side, shown):
         working_size(size, long_side, "x.png")
     for part in ("x.png", shown, str(LEAST_SIDE), "--long-side"):
         assert part in str(caught.value)
+
+
+def test_what_the_identity_loses_of_light_and_colour_is_given_back():
+    """An untrained net leaves nothing alone; its picture still gets the photo's broad colours."""
+    torch.manual_seed(0)
+    net = TransformerNet((8, 8, 8), 1)
+    code = net.plain_code()[None]
+    coarse = torch.rand(1, 3, 3, 4, generator=torch.Generator().manual_seed(1))
+    image = F.interpolate(coarse, size=(120, 160), mode="bicubic").clamp(0.1, 0.9)
+    alone = stylize(net, image, code, torch.float32)
+    given_back = stylize(net, image, code, torch.float32, code, 1.0)
+    half = stylize(net, image, code, torch.float32, code, 0.5)
+    broad = lambda x: F.avg_pool2d(x, 20)  # noqa: E731
+    lost = (broad(alone) - broad(image)).abs().mean().item()
+    assert (broad(given_back) - broad(image)).abs().mean() < 0.1 * lost
+    assert (broad(half) - broad(image)).abs().mean().item() == pytest.approx(0.5 * lost, rel=0.1)
+    assert torch.equal(stylize(net, image, code, torch.float32, code, 0.0), alone)

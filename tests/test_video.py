@@ -149,6 +149,11 @@ class TestFrames:
         inside = ((coloured[2].image > 0) & (coloured[2].image < 1)).all(1)
         assert inside.float().mean() > 0.5
         torch.testing.assert_close(*(difference[inside] for difference in red_minus_blue))
+        light = [
+            (0.299 * f.image[:, 0] + 0.587 * f.image[:, 1] + 0.114 * f.image[:, 2])[inside]
+            for f in (coloured[2], halved[2])
+        ]
+        torch.testing.assert_close(*light)
 
 
 class TestKept:
