@@ -5,7 +5,8 @@
 All in one run, rounds interleaved, each the best of its rounds: machines are noisy, so read the
 ratios. The floor is the net's multiplications and additions over the best rate that this machine
 reaches in a large matrix product or 3x3 convolution. "Plain" is the same net in eager float32 as a
-textbook writes it, and the same way through a video: one frame after the other, no threads.
+textbook writes it, and the same way through a video: one frame after the other, no threads. "Alone"
+is without the last result mixed in (--temporal-blend 0), which the others have.
 """
 
 import argparse
@@ -91,7 +92,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--frames", type=int, default=100)
+    parser.add_argument("--frames", type=int, default=60)
     options = parser.parse_args()
     rates = {dtype: machine_rate(dtype, options.rounds) for dtype in DTYPES}
     chosen = choose_dtype("auto", torch.device("cpu"))
@@ -125,26 +126,28 @@ def main() -> None:
             print(
                 f"{name:8}{call:14}{took * 1e3:7.1f}{1 / took:10.1f}{ratio:9.2f}{took / floor:9.2f}"
             )
-    print("\nend to end, 640x360     s  frames/s  x plain")
+    print("\nend to end, 640x360           s  frames/s  x plain")
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.mp4", Path(folder) / "out.mp4"
         make_clip(source, options.frames)
         for name in ("quality", "fast"):
             calls = {"plain float32": lambda name=name: plain_video(source, target, plains[name])}
             for precision in ("float32", "bfloat16"):
-                config = VideoConfig(
-                    input_video=source,
-                    output_video=target,
-                    checkpoint=name,
-                    precision=precision,
-                    quiet=True,
-                )
-                calls[f"ours {precision}"] = lambda config=config: stylize_video(config)
+                for blend, label in ((0.0, "alone"), (0.6, "")):
+                    config = VideoConfig(
+                        input_video=source,
+                        output_video=target,
+                        checkpoint=name,
+                        precision=precision,
+                        temporal_blend=blend,
+                        quiet=True,
+                    )
+                    calls[f"ours {precision} {label}"] = lambda config=config: stylize_video(config)
             times = {call: min(seconds(work) for _ in range(2)) for call, work in calls.items()}
             for call, took in times.items():
                 ratio = times["plain float32"] / took
                 speed = options.frames / took
-                print(f"{name:8}{call:14}{took:7.2f}{speed:8.1f}{ratio:9.2f}")
+                print(f"{name:8}{call:20}{took:7.2f}{speed:8.1f}{ratio:9.2f}")
 
 
 if __name__ == "__main__":

@@ -105,6 +105,7 @@ class VideoConfig(Checked):
     temporal_blend: float = option(
         0.6,
         help="share of the last result, carried along the motion, against flicker; 0 is none",
+        group="coherence",
         low=0,
         high=0.95,
     )

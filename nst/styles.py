@@ -61,12 +61,13 @@ def style_code(checkpoint: Checkpoint, text: str | None, strength: float = 1.0) 
 
 
 def identity_share(text: str | None, strength: float = 1.0) -> float:
-    """Return how much of a style's code is the identity's by its strength: 0 to 1.
+    """Return how much of a style's code is the identity's, by its strength or its name: 0 to 1.
 
-    >>> identity_share("wave:0.5", 0.5)
-    0.75
+    >>> identity_share("wave:0.5", 0.5), identity_share("wave*3+identity")
+    (0.75, 0.25)
     """
-    return 1 - (parse_style(text)[1] if text is not None else 1.0) * strength
+    shares, own_strength = parse_style(text) if text is not None else ({}, 1.0)
+    return 1 - own_strength * strength * (1 - shares.get(IDENTITY, 0.0))
 
 
 def _number(text: str, whole: str) -> float:

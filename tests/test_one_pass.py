@@ -64,6 +64,21 @@ def test_too_small_says_the_size_and_the_least(size, long_side, shown):
         assert part in str(caught.value)
 
 
+@pytest.mark.parametrize("size", [(200, 320), (321, 170), (17, 400)])
+def test_large_and_narrow_pictures_get_their_light_back_too(tiny, size):
+    """Found on a smaller copy, or on itself where that copy would be too narrow for the net."""
+    coarse = torch.rand(1, 3, 3, 4, generator=torch.Generator().manual_seed(2))
+    content = F.interpolate(coarse, size=size, mode="bicubic").clamp(0.1, 0.9)
+    identity = tiny.codes[:1]
+    alone = stylize(tiny.net, content, identity, torch.float32)
+    given_back = stylize(tiny.net, content, identity, torch.float32, identity, 1.0)
+    assert given_back.shape == content.shape
+    lost, left = (
+        F.adaptive_avg_pool2d(painted - content, 4).abs().mean() for painted in (alone, given_back)
+    )
+    assert left < 0.25 * lost
+
+
 def test_what_the_identity_loses_of_light_and_colour_is_given_back():
     """An untrained net leaves nothing alone; its picture still gets the photo's broad colours."""
     torch.manual_seed(0)

@@ -1,10 +1,12 @@
 """`--style`: what it means as shares, and as a code. The second way is a sum written by hand."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from nst.errors import InputError
-from nst.styles import parse_style, style_code
+from nst.styles import identity_share, parse_style, style_code
 
 
 @pytest.mark.parametrize(
@@ -70,6 +72,16 @@ def test_strength_of_the_text_is_multiplied_by_the_option(tiny):
     expected = tiny.codes[0] + 0.3 * (tiny.codes[2] - tiny.codes[0])
     for text, strength in (("scream:0.6", 0.5), ("scream:0.3", 1.0), ("scream", 0.3)):
         torch.testing.assert_close(style_code(tiny, text, strength)[0], expected)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("text", ["wave", "wave:0.5", "identity", "wave*3+identity:0.8", None])
+def test_share_of_identity_is_what_the_code_holds_of_it(tiny, text, strength):
+    """Read off the code itself: with the other styles' codes at 0, that share is left."""
+    codes = torch.zeros_like(tiny.codes)
+    codes[0] = 1
+    code = style_code(replace(tiny, codes=codes), text, strength)
+    assert code[0, 0].item() == pytest.approx(identity_share(text, strength))
 
 
 def test_unknown_style_says_which_there_are(tiny):
