@@ -44,7 +44,9 @@ def test_only_files_must_be_given(config):
 def test_default_has_the_type_it_claims(config, spec):
     claimed = typing.get_args(spec.type) or (spec.type,)
     default = REQUIRED[config].get(spec.name, spec.default)
-    if typing.get_origin(spec.type) is tuple:
+    if default is None:
+        assert type(None) in claimed
+    elif typing.get_origin(spec.type) is tuple:
         assert type(default) is tuple and {type(item) for item in default} == {claimed[0]}
     else:
         assert isinstance(default, claimed)
