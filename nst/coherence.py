@@ -4,6 +4,8 @@ After Ruder et al., "Artistic Style Transfer for Videos", 2016: the previous res
 the motion, is mixed in where the motion can be trusted.
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,49 +15,78 @@ from nst.warp import flow_validity, resize_flow, warp
 
 # With less of the frame than this to be found in the last one, it is another shot.
 LEAST_SHARE = 0.15
-# What follows the motion but looks different by this much is half trusted, in levels of lightness.
-DIFFERENCE = 12.0
+# What follows the motion but looks different by this much is half trusted, in shares of white.
+DIFFERENCE = 12 / 255
 
 
-class Memory:
-    """What a video's last frame leaves for the next: how it looked and what it became.
+@dataclass(frozen=True)
+class Motion:
+    """How a frame follows from the one before it.
 
     Args:
-        flow: estimates the motion.
-        blend: share of the previous result where it is fully trusted, 0 to 1.
+        flow: (1, 2, h, w), backward: where each pixel was. At the flow's working size.
+        validity: (1, 1, h, w), 1 where that can be trusted.
     """
 
-    def __init__(self, flow: FlowEstimator, blend: float):
-        self.flow, self.blend = flow, blend
-        self._seen: Tensor | None = None
-        self._result: Tensor | None = None
+    flow: Tensor
+    validity: Tensor
 
-    def steady(self, content: Tensor, painted: Tensor) -> Tensor:
-        """Return `painted` with the previous result mixed in, and remember it.
+    def mix(self, now: Tensor, before: Tensor, share: float) -> Tensor:
+        """Return `now` with `share` of `before`, carried along, where it can be trusted.
 
         Args:
-            content: (1, 3, H, W), the frame.
-            painted: (1, 3, H, W), what the net made of it.
+            now, before: (1, C, H, W), of any one size.
         """
-        seen, before = self.flow.prepare(content), self._seen
-        if before is not None and before.shape == seen.shape:
-            backward = self.flow.estimate(seen, before)
-            validity = flow_validity(backward, self.flow.estimate(before, seen))
-            validity = validity * _alike(seen, before, backward)
-            if validity.mean() >= LEAST_SHARE:
-                size = painted.shape[-2:]
-                backward = resize_flow(backward.to(painted.device), size)
-                share = F.interpolate(validity.to(painted.device), size=size, mode="bilinear")
-                painted = torch.lerp(painted, warp(self._result, backward), self.blend * share)
-        self._seen, self._result = seen, painted
-        return painted
+        size = now.shape[-2:]
+        carried = warp(before, resize_flow(self.flow.to(now.device), size))
+        trusted = F.interpolate(self.validity.to(now.device), size=size, mode="bilinear")
+        return torch.lerp(now, carried, share * trusted)
 
 
-def _alike(seen, before, backward: Tensor) -> Tensor:
+class MotionTracker:
+    """Follows a video frame by frame."""
+
+    def __init__(self, flow: FlowEstimator):
+        self.flow = flow
+        self._before: Tensor | None = None
+
+    def follow(self, frame: Tensor) -> Motion | None:
+        """Return the motion from the last frame to this one; None when a shot begins.
+
+        Args:
+            frame: (1, 3, H, W).
+        """
+        now, before = self.flow.prepare(frame), self._before
+        self._before = now
+        if before is None or before.shape != now.shape:
+            return None
+        backward, forward = self.flow.both_ways(now, before)
+        validity = flow_validity(backward, forward) * _alike(now, before, backward)
+        return Motion(backward, validity) if validity.mean() >= LEAST_SHARE else None
+
+
+class MotionMean:
+    """The running mean of anything shaped like a picture, taken along the motion.
+
+    Args:
+        share: of the mean so far where the motion is fully trusted, 0 to 1.
+    """
+
+    def __init__(self, share: float):
+        self.share = share
+        self._mean: Tensor | None = None
+
+    def update(self, now: Tensor, motion: Motion | None) -> Tensor:
+        """Return the mean with `now` (1, C, H, W) in it; without motion it begins anew."""
+        self._mean = now if motion is None else motion.mix(now, self._mean, self.share)
+        return self._mean
+
+
+def _alike(now: Tensor, before: Tensor, backward: Tensor) -> Tensor:
     """Return a mask (1, 1, h, w), 1 where the last frame looks like this one along the motion.
 
     Light that changes, shadows and reflections move otherwise than the flow says.
     """
-    now, then = (torch.from_numpy(levels)[None, None].float() for levels in (seen, before))
-    gap = F.avg_pool2d((now - warp(then, backward)).abs(), 5, 1, 2, count_include_pad=False)
+    gap = (now - warp(before, backward)).abs().mean(1, keepdim=True)
+    gap = F.avg_pool2d(gap, 5, 1, 2, count_include_pad=False)
     return torch.exp2(-(gap / DIFFERENCE).square())

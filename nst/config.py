@@ -102,6 +102,19 @@ class VideoConfig(Checked):
     strength: float = option(
         1.0, help="0 leaves the video alone, 1 is the full style", low=0, high=1
     )
+    flow: str = option(
+        "auto",
+        help="what finds the motion: auto takes raft on a GPU that has its weights, else dis, "
+        "which needs none",
+        group="coherence",
+        choices=("auto", "raft", "dis", "none"),
+    )
+    flow_long_side: int | None = option(
+        None,
+        help="pixels of the longer side that it looks at; none takes 512 for raft, 320 for dis",
+        group="coherence",
+        low=32,
+    )
     temporal_blend: float = option(
         0.6,
         help="share of the last result, carried along the motion, against flicker; 0 is none",

@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from nst.checkpoint import load_checkpoint
-from nst.coherence import Memory
+from nst.coherence import MotionMean, MotionTracker
 from nst.config import VideoConfig
 from nst.device import choose_device, choose_dtype
 from nst.flow import FlowEstimator
@@ -39,9 +39,9 @@ def stylize_video(config: VideoConfig) -> None:
     dtype = choose_dtype(config.precision, device)
     net, code = checkpoint.net.to(device, dtype), code.to(device)
     left_alone = identity_share(config.style, config.strength)
-    memory = None
-    if config.temporal_blend:
-        memory = Memory(FlowEstimator(), config.temporal_blend)
+    tracker = None
+    if config.flow != "none" and config.temporal_blend:
+        tracker = MotionTracker(FlowEstimator(config.flow, config.flow_long_side, device))
     rate = Fraction(config.rate).limit_denominator(1001)
     with open_video(config.input_video, config.start, config.duration, rate) as reader:
         size = working_size(reader.info.size, config.long_side, config.input_video)
@@ -59,15 +59,15 @@ def stylize_video(config: VideoConfig) -> None:
                     code,
                     dtype,
                     config.preserve_color,
-                    memory,
+                    tracker,
+                    config.temporal_blend,
                     checkpoint.codes[:1].to(device),
                     left_alone,
                 )
             ) as painted,
         ):
-            for frame in tqdm(
-                painted, "stylizing", info.frames, unit="frame", disable=config.quiet
-            ):
+            label = f"stylizing, {tracker.flow.method.upper()} flow" if tracker else "stylizing"
+            for frame in tqdm(painted, label, info.frames, unit="frame", disable=config.quiet):
                 writer.write(frame)
 
 
@@ -77,7 +77,8 @@ def stylize_frames(
     code: Tensor,
     dtype: torch.dtype,
     preserve_color: bool = False,
-    memory: Memory | None = None,
+    tracker: MotionTracker | None = None,
+    temporal_blend: float = 0.0,
     identity: Tensor | None = None,
     identity_share: float = 0.0,
 ) -> Iterator[Frame]:
@@ -87,15 +88,16 @@ def stylize_frames(
         code: (1, D), on the net's device.
         dtype: to compute in.
         preserve_color: keep the frame's colours and paint its lightness only.
-        memory: a new one, which holds the result still along the motion; without it each frame is
-            painted by itself.
+        tracker: a new one, which finds the motion; without it each frame is painted by itself.
+        temporal_blend: share of the last result where the motion can be trusted.
         identity, identity_share: see `one_pass.stylize`.
     """
+    mean = MotionMean(temporal_blend)
     for frame in frames:
         content = frame.image.to(code.device)
+        motion = tracker.follow(content) if tracker else None
         image = stylize(net, content, code, dtype, identity, identity_share)
-        if memory:
-            image = memory.steady(content, image)
+        image = mean.update(image, motion)
         if preserve_color:
             image = keep_color(image, content)
         yield replace(frame, image=image)

@@ -39,11 +39,28 @@ VGG19 = PackagedFile(
     sha256="804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a",
 )
 VGG19_TORCHVISION = "vgg19-dcbb9e9d.pth"
+# RAFT by torchvision, small before large: as its authors trained it, and torchvision's own two.
+RAFT_FILES = (
+    "raft_small_C_T_V1.pth",
+    "raft_small_C_T_V2-01064c6d.pth",
+    "raft_large_C_T_SKHT_V2-ff5fadd5.pth",
+)
 
 
 def cache_folder() -> Path:
     """Return torch hub's folder of checkpoints, which `TORCH_HOME` moves."""
     return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def find(names: tuple[str, ...]) -> Path | None:
+    """Return the first of these files in the folder in `NST_WEIGHTS`, else in the cache."""
+    candidates = (folder / name for folder in _folders() for name in names)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _folders() -> list[Path]:
+    given = os.environ.get("NST_WEIGHTS")
+    return [Path(given), cache_folder()] if given else [cache_folder()]
 
 
 def load_vgg19(path: Path | None = None) -> dict[str, Tensor]:
@@ -57,13 +74,9 @@ def load_vgg19(path: Path | None = None) -> dict[str, Tensor]:
     """
     if path is not None:
         return load_state(path)
-    tried = []
-    for folder in (os.environ.get("NST_WEIGHTS"), cache_folder()):
-        for name in (VGG19.file, VGG19_TORCHVISION):
-            if folder and (candidate := Path(folder) / name).is_file():
-                return load_state(candidate)
-        if folder:
-            tried.append(str(folder))
+    if found := find((VGG19.file, VGG19_TORCHVISION)):
+        return load_state(found)
+    tried = [str(folder) for folder in _folders()]
     try:
         return load_state(fetch(VGG19))
     except InputError as error:
@@ -78,6 +91,29 @@ def load_vgg19(path: Path | None = None) -> dict[str, Tensor]:
         f"no VGG-19 weights: tried {'; '.join(tried)}. Put {VGG19.file} into {cache_folder()}, "
         "or name a file with --vgg"
     )
+
+
+def load_raft() -> dict[str, Tensor]:
+    """Return the state dict of RAFT, small or large, in torchvision's layout.
+
+    Looked up in the folder in `NST_WEIGHTS` and the cache, else torchvision downloads the small
+    one.
+
+    Raises:
+        InputError: none was to be had.
+    """
+    if found := find(RAFT_FILES):
+        return load_state(found)
+    try:
+        from torchvision.models.optical_flow import Raft_Small_Weights
+
+        return Raft_Small_Weights.DEFAULT.get_state_dict(progress=False, check_hash=True)
+    except Exception as error:  # whatever the network says: it is told to the user
+        tried = ", ".join(str(folder) for folder in _folders())
+        raise InputError(
+            f"no RAFT weights: tried {tried} and torchvision's download ({_first_line(error)}). "
+            f"Put {RAFT_FILES[1]} into {cache_folder()}, or give --flow dis"
+        ) from error
 
 
 def load_state(path: Path) -> dict[str, Tensor]:
@@ -95,7 +131,7 @@ def load_state(path: Path) -> dict[str, Tensor]:
             f"{path} is not a file of weights ({_first_line(error)}): fetch it again"
         ) from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise InputError(f"{path} holds no state dict: give a file of VGG-19 weights")
+        raise InputError(f"{path} holds no state dict: give a file of weights")
     return state
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nst.coherence import Memory
+from nst.coherence import MotionMean, MotionTracker
 from nst.flow import FlowEstimator
 
 
@@ -12,6 +12,16 @@ def texture(height, width, seed=0):
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(1, 3, height // 4, width // 4, generator=generator)
     return F.interpolate(coarse, size=(height, width), mode="bicubic").clamp(0, 1)
+
+
+class Memory:
+    """A video's tracker and its result's mean, as the story joins them."""
+
+    def __init__(self, flow, share):
+        self.tracker, self.mean = MotionTracker(flow), MotionMean(share)
+
+    def steady(self, content, painted):
+        return self.mean.update(painted, self.tracker.follow(content))
 
 
 def noise_like(image, seed):

@@ -127,17 +127,20 @@ class TestFrames:
         """A stand-in that halves the light from the second frame on shows where it is called."""
 
         class Halving:
-            seen = 0
+            begun = False
 
-            def steady(self, content, image):
-                self.seen += 1
-                return image if self.seen == 1 else image / 2
+            def follow(self, content):
+                motion, self.begun = self if self.begun else None, True
+                return motion
+
+            def mix(self, now, before, share):
+                return now / 2
 
         plain = self.paint(tiny, self.frames())
-        halved = self.paint(tiny, self.frames(), memory=Halving())
+        halved = self.paint(tiny, self.frames(), tracker=Halving())
         assert torch.equal(halved[0].image, plain[0].image)
         assert torch.equal(halved[2].image, plain[2].image / 2)
-        coloured = self.paint(tiny, self.frames(), memory=Halving(), preserve_color=True)
+        coloured = self.paint(tiny, self.frames(), tracker=Halving(), preserve_color=True)
         red_minus_blue = [(f.image[:, 0] - f.image[:, 2]) for f in (coloured[2], self.frames()[2])]
         inside = ((coloured[2].image > 0) & (coloured[2].image < 1)).all(1)
         assert inside.float().mean() > 0.5
