@@ -4,17 +4,18 @@ Data only: nothing in the file can run. The metadata entry `nst` is JSON.
 """
 
 import json
-import os
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from nst.errors import InputError
+from nst.files import replacing
 from nst.transformer_net import TransformerNet
 
 SHIPPED = ("quality", "fast")
@@ -30,12 +31,14 @@ class Checkpoint:
         codes: (K, D), one row a style.
         styles: the K names; the first is `identity`, "leave it alone".
         training: how it was made: options, steps, versions.
+        pictures: style's name -> the picture it was learned from, a small JPEG file.
     """
 
     net: TransformerNet
     codes: Tensor
     styles: tuple[str, ...]
     training: dict = field(default_factory=dict)
+    pictures: dict[str, bytes] = field(default_factory=dict)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> None:
@@ -51,14 +54,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> 
         "styles": checkpoint.styles,
         "training": checkpoint.training,
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    pictures = {name: np.frombuffer(file, np.uint8) for name, file in checkpoint.pictures.items()}
+    tensors |= {f"picture.{name}": torch.tensor(file) for name, file in pictures.items()}
+    with replacing(path) as partial:
         partial.write_bytes(save(tensors, {"nst": json.dumps(description, default=str)}))
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -79,7 +78,13 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     try:
         with safe_open(file, "pt") as archive:
             description = json.loads((archive.metadata() or {})["nst"])
-            tensors = {key: archive.get_tensor(key).float() for key in archive.keys()}
+            tensors = {key: archive.get_tensor(key) for key in archive.keys()}
+        pictures = {
+            name: tensors.pop(f"picture.{name}").numpy().tobytes()
+            for name in description["styles"]
+            if f"picture.{name}" in tensors
+        }
+        tensors = {key: value.float() for key, value in tensors.items()}
         net = TransformerNet(tuple(description["widths"]), description["blocks"])
         codes = tensors.pop("codes")
         net.load_state_dict({key.removeprefix("net."): value for key, value in tensors.items()})
@@ -91,4 +96,4 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         ) from error
     if codes.shape != (len(styles), net.code_length) or styles[:1] != (IDENTITY,):
         raise InputError(f"{file} has codes that do not fit its styles: train it again")
-    return Checkpoint(net.eval().requires_grad_(False), codes, styles, training)
+    return Checkpoint(net.eval().requires_grad_(False), codes, styles, training, pictures)

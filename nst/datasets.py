@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from nst.errors import InputError
-from nst.image_io import READABLE, list_pictures, read_picture
+from nst.image_io import READABLE, list_pictures, read_picture, small_jpeg
 from nst.tensors import to_float
 
 VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi")
@@ -174,8 +174,17 @@ def find_styles(style_dir: Path, identity: str) -> dict[str, Path]:
 
 
 def load_style(path: Path, short_side: int) -> Tensor:
-    """Read a style picture, resized so that its shorter side is `short_side`."""
+    """Read a style picture as an image, resized so that its shorter side is `short_side`."""
+    return to_float(np.array(_style_picture(path, short_side)))
+
+
+def small_copy(path: Path, short_side: int) -> bytes:
+    """Return a style picture as a JPEG file, resized so that its shorter side is `short_side`."""
+    return small_jpeg(_style_picture(path, short_side))
+
+
+def _style_picture(path: Path, short_side: int) -> Image.Image:
     picture = read_picture(path)
     scale = short_side / min(picture.size)
     size = tuple(max(short_side, round(side * scale)) for side in picture.size)
-    return to_float(np.array(picture.resize(size, Image.Resampling.LANCZOS)))
+    return picture.resize(size, Image.Resampling.LANCZOS)

@@ -1,20 +1,23 @@
 """Pictures in and out: any file that Pillow reads, upright and in RGB."""
 
 import os
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from nst.errors import InputError
+from nst.files import replacing
 from nst.tensors import to_float, to_uint8
 
 READABLE = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 WRITABLE = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
-def read_picture(path: Path) -> Image.Image:
+def read_picture(path: Path | BinaryIO) -> Image.Image:
     """Open a picture: turned as its EXIF tag says, transparency on white, 8-bit RGB.
 
     Raises:
@@ -46,9 +49,16 @@ def read_picture(path: Path) -> Image.Image:
         ) from error
 
 
-def load_image(path: Path) -> Tensor:
+def load_image(path: Path | BinaryIO) -> Tensor:
     """Read a picture as an image (1, 3, H, W); see `read_picture` for its errors."""
     return to_float(np.array(read_picture(path)))
+
+
+def small_jpeg(picture: Image.Image) -> bytes:
+    """Return a picture as a JPEG file that is good enough to take a style from."""
+    buffer = BytesIO()
+    picture.save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()
 
 
 def save_image(image: Tensor, path: Path) -> None:
@@ -58,15 +68,9 @@ def save_image(image: Tensor, path: Path) -> None:
         InputError: the ending is unknown, or the place cannot be written.
     """
     check_writable(path)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     options = {"quality": 95} if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else {}
-    try:
+    with replacing(path) as partial:
         Image.fromarray(to_uint8(image)).save(partial, **options)
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_writable(path: Path) -> None:

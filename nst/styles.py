@@ -40,6 +40,11 @@ def parse_style(text: str) -> tuple[dict[str, float], float]:
     return {name: share / total for name, share in shares.items()}, strength
 
 
+def shares_of(checkpoint: Checkpoint, text: str | None) -> tuple[dict[str, float], float]:
+    """Return `parse_style`'s answer; None is the checkpoint's first style."""
+    return parse_style(text) if text is not None else ({checkpoint.styles[1]: 1.0}, 1.0)
+
+
 def style_code(checkpoint: Checkpoint, text: str | None, strength: float = 1.0) -> Tensor:
     """Return the code (1, D) of a style as the user wrote it; None takes the first one.
 
@@ -50,7 +55,7 @@ def style_code(checkpoint: Checkpoint, text: str | None, strength: float = 1.0) 
         InputError: the text cannot be read, or the checkpoint has no such style.
     """
     names = [name for name in checkpoint.styles if name != IDENTITY]
-    shares, own_strength = parse_style(text) if text is not None else ({names[0]: 1.0}, 1.0)
+    shares, own_strength = shares_of(checkpoint, text)
     if unknown := [name for name in shares if name not in checkpoint.styles]:
         raise InputError(f"no style {unknown[0]!r}; there are: {', '.join(names)}")
     row = torch.zeros(1, len(checkpoint.styles))

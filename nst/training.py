@@ -20,7 +20,15 @@ from tqdm import tqdm
 
 from nst.checkpoint import IDENTITY, Checkpoint, load_checkpoint
 from nst.config import TrainConfig
-from nst.datasets import Samples, find_styles, hold_out, load_contents, load_style, steps_of
+from nst.datasets import (
+    Samples,
+    find_styles,
+    hold_out,
+    load_contents,
+    load_style,
+    small_copy,
+    steps_of,
+)
 from nst.device import choose_device, choose_dtype
 from nst.errors import InputError
 from nst.losses import (
@@ -42,6 +50,8 @@ from nst.weights import load_vgg19
 
 # A code learns from its own style's samples only, so its steps are larger than the net's.
 CODE_RATE = 5.0
+# Shorter side of the copies of the style pictures that a checkpoint carries, to be measured by.
+LARGEST_COPY = 384
 MEMORY_FORMAT = {"memory_format": torch.channels_last}
 
 
@@ -78,6 +88,8 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
     rows = torch.tensor([checkpoint.styles.index(name) for name in style_files])
     # A sample's style to its row in the codes: 0 is the identity's.
     row_of = torch.cat([torch.zeros(1, dtype=rows.dtype), rows]).to(device)
+    copy_size = min(config.style_size, LARGEST_COPY)
+    checkpoint.pictures |= {n: small_copy(file, copy_size) for n, file in style_files.items()}
     checkpoint.training.update(describe(config, dtype, len(contents), world))
 
     vgg = VGGFeatures(load_vgg19(config.vgg)).to(device, dtype)
@@ -239,7 +251,7 @@ def start(config: TrainConfig, names: tuple[str, ...]) -> Checkpoint:
     mean = given.codes[1:].mean(0, keepdim=True)
     codes = torch.cat([given.codes, mean.expand(len(added), -1)])
     history = {"init": config.init, "init_training": given.training}
-    return Checkpoint(given.net, codes, (*given.styles, *added), history)
+    return Checkpoint(given.net, codes, (*given.styles, *added), history, given.pictures)
 
 
 def style_grams(

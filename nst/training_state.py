@@ -9,6 +9,7 @@ from torch import nn
 from nst.checkpoint import Checkpoint, save_checkpoint
 from nst.config import TrainConfig
 from nst.errors import InputError
+from nst.files import replacing
 
 
 def state_path(config: TrainConfig) -> Path:
@@ -47,9 +48,8 @@ def save(config: TrainConfig, checkpoint: Checkpoint, optimizer, step: int) -> N
         "optimizer": optimizer.state_dict(),
         "random": torch.get_rng_state(),
     }
-    partial = path.with_suffix(".part")
-    torch.save(state, partial)
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        torch.save(state, partial)
 
 
 def resume(config: TrainConfig, net, codes: nn.Parameter, optimizer) -> int:

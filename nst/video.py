@@ -4,27 +4,39 @@ Reading, painting and writing run at the same time, each in a thread of its own.
 grow with the video's length.
 """
 
+import json
+import warnings
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from io import BytesIO
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from nst.checkpoint import load_checkpoint
+from nst.checkpoint import Checkpoint, load_checkpoint
 from nst.coherence import MotionMean, MotionTracker
 from nst.config import VideoConfig
 from nst.device import choose_device, choose_dtype
+from nst.files import replacing
 from nst.flow import FlowEstimator
 from nst.frames import Frame
+from nst.image_io import load_image
+from nst.measurement import Measurement, in_words, target_grams
 from nst.one_pass import stylize, working_size
 from nst.pipeline import in_background
-from nst.styles import identity_share, style_code
+from nst.styles import identity_share, shares_of, style_code
 from nst.tensors import keep_color, resize
 from nst.transformer_net import TransformerNet
+from nst.vgg import VGGFeatures
 from nst.video_reader import open_video
 from nst.video_writer import create_video
+from nst.weights import load_vgg19
+
+# Without a report a few small frames are measured, at a cost that does not show.
+SAMPLE_SIDE, SAMPLE_EVERY = 320, 16
 
 
 def stylize_video(config: VideoConfig) -> None:
@@ -44,14 +56,17 @@ def stylize_video(config: VideoConfig) -> None:
         tracker = MotionTracker(FlowEstimator(config.flow, config.flow_long_side, device))
     rate = Fraction(config.rate).limit_denominator(1001)
     with open_video(config.input_video, config.start, config.duration, rate) as reader:
+        measurement = _measurement(config, checkpoint)
         size = working_size(reader.info.size, config.long_side, config.input_video)
         info = replace(reader.info, size=size)
         encoding = {"codec": config.codec, "crf": config.crf, "preset": config.preset}
+        # The frames that are being painted, kept to be measured.
+        originals: deque[Tensor] = deque()
         with (
             create_video(
                 config.output_video, info, keep_audio=config.keep_audio, **encoding
             ) as writer,
-            in_background(_resized(reader, size)) as frames,
+            in_background(_resized(reader, size, originals)) as frames,
             in_background(
                 stylize_frames(
                     frames,
@@ -69,6 +84,32 @@ def stylize_video(config: VideoConfig) -> None:
             label = f"stylizing, {tracker.flow.method.upper()} flow" if tracker else "stylizing"
             for frame in tqdm(painted, label, info.frames, unit="frame", disable=config.quiet):
                 writer.write(frame)
+                measurement.add(originals.popleft(), frame.image.cpu())
+    figures = measurement.figures()
+    if config.report:
+        with replacing(config.report) as partial:
+            partial.write_text(json.dumps(figures, indent=1) + "\n")
+    if not config.quiet:
+        print(in_words(figures))
+
+
+def _measurement(config: VideoConfig, checkpoint: Checkpoint) -> Measurement:
+    """Return what measures the result: each frame for a report, a few otherwise."""
+    flow = FlowEstimator("dis")
+    if not config.report:
+        return Measurement(flow, SAMPLE_SIDE, SAMPLE_EVERY)
+    shares, _ = shares_of(checkpoint, config.style)
+    pictures = {
+        name: load_image(BytesIO(checkpoint.pictures[name]))
+        for name in shares
+        if name in checkpoint.pictures
+    }
+    if len(pictures) < len(shares):
+        line = "this checkpoint has no copy of its style pictures: style is not measured"
+        warnings.warn(line, stacklevel=2)
+        return Measurement(flow)
+    vgg = VGGFeatures(load_vgg19())
+    return Measurement(flow, None, 1, vgg, target_grams(vgg, pictures, shares))
 
 
 def stylize_frames(
@@ -103,6 +144,10 @@ def stylize_frames(
         yield replace(frame, image=image)
 
 
-def _resized(frames: Iterable[Frame], size: tuple[int, int]) -> Iterator[Frame]:
+def _resized(
+    frames: Iterable[Frame], size: tuple[int, int], originals: deque[Tensor]
+) -> Iterator[Frame]:
     for frame in frames:
-        yield replace(frame, image=resize(frame.image, size))
+        image = resize(frame.image, size)
+        originals.append(image)
+        yield replace(frame, image=image)

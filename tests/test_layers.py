@@ -12,6 +12,7 @@ PACKAGE = ROOT / "nst"
 SCRIPTS = ("train.py", "style_transfer.py", "stylize_video.py")
 LAYERS = (
     ("errors",),
+    ("files",),
     ("tensors", "config", "weights", "cli", "device", "frames", "pixels", "pipeline"),
     # Below the readers, writers and stories that they serve.
     ("video_decoder", "video_encoder", "gif_encoder", "parallel"),
@@ -21,7 +22,7 @@ LAYERS = (
     ),
     ("metrics", "datasets", "motion", "coherence", "checkpoint", "one_pass"),
     # Parts of a story that outgrew its file.
-    ("styles", "training_log", "training_state"),
+    ("styles", "training_log", "training_state", "measurement"),
     ("optimize", "training", "video", "pictures", "evaluation"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
