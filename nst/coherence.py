@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nst.flow import FlowEstimator
-from nst.warp import flow_validity, resize_flow, warp
+from nst.tensors import blur
+from nst.warp import flow_validity, resize_flow, sharp_warp, warp
 
 # With less of the frame than this to be found in the last one, it is another shot.
 LEAST_SHARE = 0.15
@@ -31,16 +32,43 @@ class Motion:
     flow: Tensor
     validity: Tensor
 
+    def trusted(self, like: Tensor) -> Tensor:
+        """Return the validity at the size and on the device of `like`, (1, 1, H, W)."""
+        validity = self.validity.to(like.device)
+        return F.interpolate(validity, size=like.shape[-2:], mode="bilinear")
+
+    def flow_for(self, like: Tensor) -> Tensor:
+        """Return the flow at the size and on the device of `like`, (1, 2, H, W)."""
+        return resize_flow(self.flow.to(like.device), like.shape[-2:])
+
     def mix(self, now: Tensor, before: Tensor, share: float) -> Tensor:
         """Return `now` with `share` of `before`, carried along, where it can be trusted.
 
         Args:
             now, before: (1, C, H, W), of any one size.
         """
-        size = now.shape[-2:]
-        carried = warp(before, resize_flow(self.flow.to(now.device), size))
-        trusted = F.interpolate(self.validity.to(now.device), size=size, mode="bilinear")
-        return torch.lerp(now, carried, share * trusted)
+        return torch.lerp(now, warp(before, self.flow_for(now)), share * self.trusted(now))
+
+    def mix_pictures(self, now: Tensor, before: Tensor, share: float) -> Tensor:
+        """Do as `mix` for a painted picture, whose strokes stay as sharp as they are in `now`.
+
+        Resampling, and the mean of strokes that differ, blur; so what is mixed is sharpened by as
+        much as it lost. Otherwise the blur would grow from frame to frame.
+        """
+        # One share for each channel, laid out as the picture is: broadcasting is slow on a CPU.
+        share = (share * self.trusted(now)).expand_as(now)
+        now, share = (x.contiguous(memory_format=torch.channels_last) for x in (now, share))
+        mixed = torch.lerp(now, sharp_warp(before, self.flow_for(now)), share)
+        lost = (_roughness(now, share) / _roughness(mixed, share).clamp_min(1e-6)).sqrt()
+        gain = lost.clamp(1 / 1.1, 1.6) - 1
+        return torch.addcmul(mixed, share * gain, mixed - blur(mixed)).clamp_(0, 1)
+
+
+def _roughness(image: Tensor, share: Tensor) -> Tensor:
+    """Return the energy of the differences between neighbours, where `share` is; a fourth of all
+    rows tell it."""
+    rows, weights = image[..., ::4, :], share[..., ::4, 1:]
+    return ((rows[..., 1:] - rows[..., :-1]).square() * weights).sum()
 
 
 class MotionTracker:
@@ -66,20 +94,24 @@ class MotionTracker:
 
 
 class MotionMean:
-    """The running mean of anything shaped like a picture, taken along the motion.
+    """The running mean of a video's pictures or masks, taken along the motion.
 
     Args:
         share: of the mean so far where the motion is fully trusted, 0 to 1.
+        pictures: keep their strokes sharp.
     """
 
-    def __init__(self, share: float):
-        self.share = share
+    def __init__(self, share: float, pictures: bool = False):
+        self.share, self.pictures = share, pictures
         self._mean: Tensor | None = None
 
     def update(self, now: Tensor, motion: Motion | None) -> Tensor:
         """Return the mean with `now` (1, C, H, W) in it; without motion it begins anew."""
-        self._mean = now if motion is None else motion.mix(now, self._mean, self.share)
-        return self._mean
+        if motion is not None:
+            mix = motion.mix_pictures if self.pictures else motion.mix
+            now = mix(now, self._mean, self.share)
+        self._mean = now
+        return now
 
 
 def _alike(now: Tensor, before: Tensor, backward: Tensor) -> Tensor:

@@ -60,6 +60,19 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     return resized.clamp(0, 1)
 
 
+def blur(image: Tensor) -> Tensor:
+    """Return the mean of 3x3 pixels around each of an image (1, C, H, W), edges repeated.
+
+    Without gradient on a CPU, where OpenCV is many times faster than PyTorch.
+    """
+    if image.device.type != "cpu":
+        return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    import cv2  # late: training needs none of it
+
+    pixels = cv2.blur(image[0].permute(1, 2, 0).numpy(), (3, 3), borderType=cv2.BORDER_REPLICATE)
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None]
+
+
 def luminance(image: Tensor) -> Tensor:
     """Return the lightness (N, 1, H, W) of a sRGB-encoded image, Rec. 601."""
     weights = torch.tensor(LUMA, dtype=image.dtype, device=image.device)

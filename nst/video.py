@@ -133,7 +133,7 @@ def stylize_frames(
         temporal_blend: share of the last result where the motion can be trusted.
         identity, identity_share: see `one_pass.stylize`.
     """
-    mean = MotionMean(temporal_blend)
+    mean = MotionMean(temporal_blend, pictures=True)
     for frame in frames:
         content = frame.image.to(code.device)
         motion = tracker.follow(content) if tracker else None
