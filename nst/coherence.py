@@ -37,10 +37,17 @@ class Motion:
         Args:
             now, before: (1, C, H, W), of any one size.
         """
-        size = now.shape[-2:]
-        carried = warp(before, resize_flow(self.flow.to(now.device), size))
-        trusted = F.interpolate(self.validity.to(now.device), size=size, mode="bilinear")
-        return torch.lerp(now, carried, share * trusted)
+        share = share * self.trusted(now.shape[-2:]).to(now.device)
+        return torch.lerp(now, self.carry(before), share)
+
+    def carry(self, before: Tensor) -> Tensor:
+        """Return what was (N, C, H, W) with the last frame, as it lies in this one."""
+        flow = resize_flow(self.flow.to(before.device), before.shape[-2:])
+        return warp(before, flow.expand(len(before), -1, -1, -1))
+
+    def trusted(self, size: tuple[int, int]) -> Tensor:
+        """Return the validity (1, 1, *size)."""
+        return F.interpolate(self.validity, size=size, mode="bilinear")
 
 
 class MotionTracker:

@@ -6,12 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.tensors import luminance
-
 # Of the guided filter: its window reaches so far, in shares of the longer side, and edges of the
-# picture count from about this contrast (a standard deviation of lightness) on.
-REACH = 0.02
-CONTRAST = 0.03
+# picture count from about this contrast (a standard deviation of a colour) on.
+REACH = 0.03
+CONTRAST = 0.02
 # An island of less than this share of the picture is taken for a mistake.
 LEAST_ISLAND = 0.002
 # Probabilities are raised to this power: a pixel belongs to one region unless that is in doubt.
@@ -21,41 +19,74 @@ DECISION = 4
 def guided_filter(masks: Tensor, small: Tensor, image: Tensor) -> Tensor:
     """Draw coarse masks to the edges of a picture and bring them to its size.
 
-    In each small window a mask is written as a line over the picture's lightness, a x + b, and the
-    lines are applied to the full picture. He et al., "Guided Image Filtering", 2010; that a and b
-    are found at a small size is their "Fast Guided Filter", 2015.
+    In each small window a mask is written as a linear function of the picture's colours, a . x + b,
+    and these functions are applied to the full picture. He et al., "Guided Image Filtering", 2010,
+    equations 19 to 21; that a and b are found at a small size is their "Fast Guided Filter", 2015.
 
     Args:
         masks: (1, K, h, w).
-        small: (1, 1, h, w), the picture's lightness at the masks' size.
-        image: (1, 1, H, W), its lightness.
+        small: (1, 3, h, w), the picture at the masks' size.
+        image: (1, 3, H, W).
 
     Returns:
-        (1, K, H, W), in [0, 1], sum 1 over K as the masks have it.
+        (1, K, H, W), in [0, 1], sum 1 over K.
     """
-    radius = max(1, round(REACH * max(masks.shape[-2:])))
-    count = masks.shape[1]
-    means = box(torch.cat([small, small * small, masks, small * masks], 1), radius)
-    x, xx, y, xy = means.split([1, 1, count, count], dim=1)
-    a = (xy - x * y) / (xx - x * x + CONTRAST**2)
-    lines = box(torch.cat([a, y - a * x], 1), radius)
-    lines = F.interpolate(lines, size=image.shape[-2:], mode="bilinear", align_corners=False)
-    a, b = lines.split(count, dim=1)
-    return normalised(torch.addcmul(b, a, image).clamp_(0, 1))
+    # The last one is what the others leave.
+    masks, x = masks[0, :-1], small[0]
+    if not len(masks):
+        return image.new_ones(1, 1, *image.shape[-2:])
+    radius = max(1, round(REACH * max(x.shape[-2:])))
+    count, size = len(masks), x.shape[-2:]
+    pairs = torch.cat([x[:1] * x, x[1:2] * x[1:], x[2:] * x[2:]])
+    products = masks[:, None] * x
+    means = box(torch.cat([x, masks, pairs, products.flatten(0, 1)]), radius)
+    x, masks, pairs, products = means.split([3, count, 6, 3 * count])
+    pairs -= torch.cat([x[:1] * x, x[1:2] * x[1:], x[2:] * x[2:]])
+    covariance = products.view(count, 3, *size) - masks[:, None] * x
+    a = _solve(pairs, covariance)
+    lines = box(torch.cat([a.flatten(0, 1), masks - (a * x).sum(1)]), radius)
+    lines = F.interpolate(lines[None], size=image.shape[-2:], mode="bilinear", align_corners=False)
+    drawn = lines[:, 3 * count :]
+    for channel in range(3):
+        drawn = drawn.addcmul(lines[:, channel : 3 * count : 3], image[:, channel : channel + 1])
+    drawn = drawn.clamp_(0, 1)
+    return normalised(torch.cat([drawn, (1 - drawn.sum(1, keepdim=True)).clamp_(min=0)], 1))
+
+
+def _solve(pairs: Tensor, right: Tensor) -> Tensor:
+    """Return a in (S + c^2 I) a = right for each pixel, by cofactors.
+
+    Args:
+        pairs: (6, h, w), the covariance S of the colours: rr, rg, rb, gg, gb, bb.
+        right: (K, 3, h, w).
+    """
+    rr, rg, rb, gg, gb, bb = pairs
+    rr, gg, bb = (diagonal + CONTRAST**2 for diagonal in (rr, gg, bb))
+    inverse = [
+        [gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb],
+        [gb * rb - rg * bb, rr * bb - rb * rb, rb * rg - rr * gb],
+        [rg * gb - gg * rb, rb * rg - rr * gb, rr * gg - rg * rg],
+    ]
+    first = inverse[0]
+    scale = 1 / (rr * first[0] + rg * first[1] + rb * first[2])
+    rows = [sum(entry * right[:, i] for i, entry in enumerate(row)) for row in inverse]
+    return torch.stack(rows, 1) * scale
 
 
 def box(maps: Tensor, radius: int) -> Tensor:
     """Return the mean of the (2 radius + 1)^2 pixels around each, edges repeated.
 
     Args:
-        maps: (1, C, h, w).
+        maps: (C, h, w).
     """
     if not radius:
         return maps
-    side = 2 * radius + 1
-    levels = np.ascontiguousarray(maps[0].permute(1, 2, 0).numpy())
-    means = cv2.blur(levels, (side, side), borderType=cv2.BORDER_REPLICATE)
-    return torch.from_numpy(means.reshape(levels.shape)).permute(2, 0, 1)[None]
+    side = (2 * radius + 1,) * 2
+    planes = maps.contiguous().numpy()
+    means = torch.empty(maps.shape)
+    for plane, mean in zip(planes, means.numpy(), strict=True):
+        cv2.blur(plane, side, dst=mean, borderType=cv2.BORDER_REPLICATE)
+    return means
 
 
 def normalised(masks: Tensor) -> Tensor:
@@ -72,7 +103,7 @@ def feathered(masks: Tensor, width: float) -> Tensor:
     """Let regions fade into each other over `width` pixels to either side of an edge."""
     # Two boxes make a smooth ramp that reaches as far as both.
     radius = round(width / 2)
-    return box(box(masks, radius), radius)
+    return box(box(masks[0], radius), radius)[None]
 
 
 def without_islands(masks: Tensor) -> Tensor:
@@ -89,10 +120,3 @@ def without_islands(masks: Tensor) -> Tensor:
         if small.any():
             allowed[0, k][torch.from_numpy(small[parts])] = 0
     return normalised(masks * allowed + 1e-6)
-
-
-def lightness_of(image: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return the lightness of an image at a mask's size and at its own, on the CPU."""
-    light = luminance(image).cpu()
-    small = F.interpolate(light, size=size, mode="bilinear", antialias=True)
-    return small, light

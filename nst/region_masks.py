@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.coherence import Motion, MotionMean
+from nst.coherence import Motion
 from nst.errors import InputError
-from nst.masks import decided, feathered, guided_filter, lightness_of, normalised, without_islands
+from nst.masks import decided, feathered, guided_filter, normalised, without_islands
 from nst.regions import BACKGROUND, Regions
 from nst.segmentation import CLASSES, Segmenter
 from nst.tensors import fit
@@ -24,6 +24,8 @@ LONG_SIDE = 320
 # Share of what was known of a place that a frame's news does not change, where it can be followed:
 # what comes and goes from one look to the next is averaged, and no look makes a mask jump.
 MEMORY = 0.8
+# As much of that is kept even where the motion cannot be trusted: limbs are mostly there.
+DOUBTED = 0.5
 # A class is there from this share of the frame on.
 LEAST_SEEN = 0.002
 # A given colour may be off by this much of 255: encoders move them a little.
@@ -36,14 +38,16 @@ class SegmentedMasks:
     Args:
         every: frames from one look to the next; a new shot is looked at at once.
         feather: pixels over which regions fade into each other.
+
+    Whether the last frame was looked at is the attribute `looked`.
     """
 
     def __init__(self, regions: Regions, segmenter: Segmenter, every: int, feather: float):
         self.regions, self.segmenter, self.every, self.feather = regions, segmenter, every, feather
         self._members = regions.membership()
-        self._mean = MotionMean(MEMORY)
-        self._last: Tensor | None = None
-        self._age = 0
+        self._last: Tensor | None = None  # the last look, carried on
+        self._masks: Tensor | None = None  # the mean of all looks, carried on
+        self._age, self.looked = 0, False
         self._seen = torch.zeros(len(CLASSES), dtype=torch.bool)
 
     def follow(self, frame: Tensor, motion: Motion | None) -> Tensor:
@@ -53,16 +57,23 @@ class SegmentedMasks:
             frame: (1, 3, H, W).
             motion: from the last frame to this one; None begins anew.
         """
+        frame = frame.cpu()
         size = tuple(frame.shape[-2:])
         size = fit(size, min(LONG_SIDE, max(size)))
         self._age += 1
-        if motion is None or self._age >= self.every:
-            self._last, self._age = self._look(frame, size), 0
+        self.looked = motion is None or self._age >= self.every
+        if motion is None:
+            masks = last = self._look(frame, size)
         else:
-            self._last = motion.mix(self._last, self._last, 1.0)
-        masks = self._mean.update(self._last, motion)
-        masks = decided(guided_filter(masks, *lightness_of(frame, size)))
-        return feathered(masks, self.feather).to(frame.device)
+            last, masks = motion.carry(torch.cat([self._last, self._masks])).chunk(2)
+            last = self._look(frame, size) if self.looked else last
+            trusted = DOUBTED + (1 - DOUBTED) * motion.trusted(size)
+            masks = torch.lerp(last, masks, MEMORY * trusted)
+        if self.looked:
+            self._age = 0
+        self._last, self._masks = last, masks
+        small = F.interpolate(frame, size=size, mode="bilinear", antialias=True)
+        return feathered(decided(guided_filter(masks, small, frame)), self.feather)
 
     def close(self) -> None:
         """Say which styles were never used."""
@@ -120,8 +131,8 @@ class GivenMasks:
             layers = self._labelled(found[0])
         else:
             layers = torch.cat([picture.mean(1, keepdim=True) for picture in found], 1)
-        size = tuple(frame.shape[-2:])
-        if tuple(layers.shape[-2:]) != size:
+        size = frame.shape[-2:]
+        if layers.shape[-2:] != size:
             if not self._resized:
                 height, width = layers.shape[-2:]
                 message = f"masks of {width}x{height} are brought to {size[1]}x{size[0]}"
@@ -134,7 +145,7 @@ class GivenMasks:
         masks.index_add_(1, rows, torch.cat([layers, rest], 1))
         masks = normalised(masks)
         self._used |= (masks >= 0.5).flatten(2).any(2)[0]
-        return feathered(masks, self.feather).to(frame.device)
+        return feathered(masks, self.feather)
 
     def close(self) -> None:
         """Close the files and say which styles were never used."""
