@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nst.tensors import luminance
+
 # Of the guided filter: its window reaches so far, in shares of the longer side, and edges of the
 # picture count from about this contrast (a standard deviation of a colour) on.
 REACH = 0.03
@@ -104,6 +106,15 @@ def feathered(masks: Tensor, width: float) -> Tensor:
     # Two boxes make a smooth ramp that reaches as far as both.
     radius = round(width / 2)
     return box(box(masks[0], radius), radius)[None]
+
+
+def colour_plan(masks: Tensor, image: Tensor) -> Tensor:
+    """Return the picture (1, 3, H, W) in grey, each region in a colour of its own."""
+    hues = torch.arange(masks.shape[1]) / masks.shape[1]
+    turns = 2 * torch.pi * (hues[:, None] + torch.tensor([0.0, 1 / 3, 2 / 3]))
+    colours = (0.5 + 0.5 * torch.cos(turns)).to(masks)
+    flat = torch.einsum("nkhw,kc->nchw", masks, colours)
+    return 0.5 * flat + 0.5 * luminance(image)
 
 
 def without_islands(masks: Tensor) -> Tensor:

@@ -1,9 +1,8 @@
 """The masks of a video's regions, frame by frame: found by a segmenter, or given by the user."""
 
-import re
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,12 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nst.coherence import Motion
-from nst.errors import InputError
+from nst.config import PictureConfig, VideoConfig
+from nst.mask_files import labels_of, picture_streams, video_streams
 from nst.masks import decided, feathered, guided_filter, normalised, without_islands
-from nst.regions import BACKGROUND, Regions
+from nst.regions import Regions
 from nst.segmentation import CLASSES, Segmenter
 from nst.tensors import fit
-from nst.video_reader import open_video
 
 # Masks are found and carried at this many pixels, then drawn to the edges of the full frame.
 LONG_SIDE = 320
@@ -50,7 +49,7 @@ class SegmentedMasks:
         self._age, self.looked = 0, False
         self._seen = torch.zeros(len(CLASSES), dtype=torch.bool)
 
-    def follow(self, frame: Tensor, motion: Motion | None) -> Tensor:
+    def follow(self, frame: Tensor, motion: Motion | None = None) -> Tensor:
         """Return the style weights (1, K, H, W) of the next frame.
 
         Args:
@@ -75,7 +74,7 @@ class SegmentedMasks:
         small = F.interpolate(frame, size=size, mode="bilinear", antialias=True)
         return feathered(decided(guided_filter(masks, small, frame)), self.feather)
 
-    def close(self) -> None:
+    def report(self) -> None:
         """Say which styles were never used."""
         names = ", ".join(name for name, seen in zip(CLASSES, self._seen, strict=True) if seen)
         used = self._members @ self._seen.float()
@@ -89,39 +88,19 @@ class SegmentedMasks:
 
 
 class GivenMasks:
-    """Masks of the user's own: pictures of labels, or a soft mask for each region.
+    """Masks of the user's own.
 
     Args:
-        path: with grey levels or colours as labels, a picture, a folder or a video of them; with
-            names, a folder that has a picture, a folder or a video of each name, white where the
-            region is.
-        rate: frames a second of the video; folders have as many.
-        start: seconds from the beginning.
-
-    Raises:
-        InputError: a label cannot be read, or its mask is not there.
+        streams: what `mask_files` gives: pictures of labels, or a soft mask for each name.
+        feather: pixels over which regions fade into each other.
     """
 
-    def __init__(
-        self, regions: Regions, path: Path, feather: float, rate: Fraction, start: float = 0.0
-    ):
+    def __init__(self, regions: Regions, streams: list[Iterator[Tensor]], feather: float):
         self.regions, self.feather = regions, feather
-        labels = [label for label in regions.rows if label != BACKGROUND]
-        colours = [_colour(label) for label in labels]
-        if any(colours) and not all(colours):
-            name = labels[colours.index(None)]
-            raise InputError(f"--region {name!r} is no grey level or colour as the others are")
-        self._colours = torch.tensor(colours if any(colours) else [])
-        self._rows = [regions.rows[label] for label in labels]
+        labels, colours = labels_of(regions)
+        self._streams, self._colours = streams, torch.tensor(colours)
+        self._rows = torch.tensor([*(regions.rows[label] for label in labels), regions.rest])
         self._used = torch.zeros(len(regions.styles), dtype=torch.bool)
-        self._files = ExitStack()
-        paths = [path] if len(self._colours) else [_file_of(label, path) for label in labels]
-        try:
-            readers = [self._files.enter_context(open_video(p, start, rate=rate)) for p in paths]
-        except BaseException:
-            self._files.close()
-            raise
-        self._streams = [_held(iter(r), p) for r, p in zip(readers, paths, strict=True)]
         self._resized = False
 
     def follow(self, frame: Tensor, motion: Motion | None = None) -> Tensor:
@@ -141,15 +120,13 @@ class GivenMasks:
             layers = F.interpolate(layers, size=size, mode="bilinear", antialias=True)
         rest = (1 - layers.sum(1, keepdim=True)).clamp(min=0)
         masks = torch.zeros(1, len(self.regions.styles), *size)
-        rows = torch.tensor([*self._rows, self.regions.rest])
-        masks.index_add_(1, rows, torch.cat([layers, rest], 1))
+        masks.index_add_(1, self._rows, torch.cat([layers, rest], 1))
         masks = normalised(masks)
         self._used |= (masks >= 0.5).flatten(2).any(2)[0]
         return feathered(masks, self.feather)
 
-    def close(self) -> None:
-        """Close the files and say which styles were never used."""
-        self._files.close()
+    def report(self) -> None:
+        """Say which styles were never used."""
         _warn_of_unused(self.regions, self._used, "the masks have none of it")
 
     def _labelled(self, picture: Tensor) -> Tensor:
@@ -162,39 +139,58 @@ class GivenMasks:
         return masks.permute(2, 0, 1)[None].float()
 
 
-def _held(frames: Iterator, path: Path) -> Iterator[Tensor]:
-    """Give the masks' pictures, and the last one on and on."""
-    count = 0
-    for frame in frames:
-        count += 1
-        yield frame.image
-    if count > 1:
-        warnings.warn(f"{path} ends after {count} masks: the last one is held", stacklevel=2)
-    while True:
-        yield frame.image
-
-
-def _colour(label: str) -> tuple[float, float, float] | None:
-    """Read a grey level or #rrggbb."""
-    if re.fullmatch(r"#[0-9a-fA-F]{6}", label):
-        return tuple(int(label[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    if label.isascii() and label.isdigit() and int(label) <= 255:
-        return (int(label) / 255,) * 3
-    return None
-
-
-def _file_of(name: str, folder: Path) -> Path:
-    if not folder.is_dir():
-        raise InputError(f"--region {name!r} needs a mask of that name, but {folder} is no folder")
-    found = [entry for entry in sorted(folder.iterdir()) if name in (entry.stem, entry.name)]
-    if not found:
-        names = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8])
-        raise InputError(f"--region {name!r}: no mask of that name in {folder}, it has {names}")
-    return found[0]
-
-
 def _warn_of_unused(regions: Regions, used: Tensor, why: str) -> None:
     for row, style in enumerate(regions.styles):
         if not used[row] and row in regions.rows.values():
             labels = ", ".join(label for label, of in regions.rows.items() if of == row)
             warnings.warn(f"nothing took {style} ({labels}): {why}", stacklevel=3)
+
+
+@contextmanager
+def video_masks(
+    config: VideoConfig,
+    regions: Regions | None,
+    device: torch.device,
+    dtype: torch.dtype,
+    rate: Fraction,
+) -> Iterator[SegmentedMasks | GivenMasks | None]:
+    """Open the masks that `config` names; without regions there are none.
+
+    Raises:
+        InputError: the masks or the segmenter's weights are not to be had.
+    """
+    if regions is None:
+        yield None
+        return
+    with ExitStack() as files:
+        if config.masks is None:
+            segmenter = Segmenter(config.segmenter, device, dtype)
+            masks = SegmentedMasks(regions, segmenter, config.segment_every, config.feather)
+        else:
+            streams = video_streams(regions, config.masks, rate, config.start, files)
+            masks = GivenMasks(regions, streams, config.feather)
+        yield masks
+        masks.report()
+
+
+@contextmanager
+def picture_masks(
+    config: PictureConfig,
+    regions: Regions | None,
+    device: torch.device,
+    dtype: torch.dtype,
+    sources: Sequence[Path],
+) -> Iterator[SegmentedMasks | GivenMasks | None]:
+    """Open the masks of pictures, one after the other; see `video_masks`."""
+    if regions is None:
+        yield None
+        return
+    if config.masks is None:
+        segmenter = Segmenter(config.segmenter, device, dtype)
+        masks = SegmentedMasks(regions, segmenter, 1, config.feather)
+    else:
+        several = config.content_path.is_dir()
+        streams = picture_streams(regions, config.masks, sources, several)
+        masks = GivenMasks(regions, streams, config.feather)
+    yield masks
+    masks.report()

@@ -11,9 +11,11 @@ With masks of the user's own, a region is a grey level (255), a colour (#ff0000)
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nst.checkpoint import IDENTITY, Checkpoint
+from nst.config import PictureConfig, VideoConfig, flag_of
 from nst.errors import InputError
 from nst.segmentation import CLASSES
 from nst.styles import identity_share, style_code
@@ -41,15 +43,17 @@ class Regions:
     rows: dict[str, int]
     rest: int
 
-    @property
-    def original(self) -> int | None:
-        """The number of `original`; None when no region is left alone."""
-        return self.styles.index(ORIGINAL) if ORIGINAL in self.styles else None
+    def restored(self, painted: Tensor, content: Tensor, weights: Tensor) -> Tensor:
+        """Return `painted` with what is to be left alone put back; weights are (1, K, H, W)."""
+        if ORIGINAL not in self.styles:
+            return painted
+        row = self.styles.index(ORIGINAL)
+        return torch.lerp(painted, content, weights[:, row : row + 1])
 
     def membership(self) -> Tensor:
         """Return (K, 21), 1 where a class of `CLASSES` takes a style."""
         rows = [self.rows.get(name, self.rest) for name in CLASSES]
-        return torch.nn.functional.one_hot(torch.tensor(rows), len(self.styles)).t().float()
+        return F.one_hot(torch.tensor(rows), len(self.styles)).t().float()
 
     def codes(self, checkpoint: Checkpoint, strength: float) -> tuple[Tensor, Tensor]:
         """Return the styles' codes (K, D) and the share that is the identity's in each (K,).
@@ -63,6 +67,25 @@ class Regions:
         codes = [style_code(checkpoint, text, strength) for text in texts]
         shares = torch.tensor([identity_share(text, strength) for text in texts])
         return torch.cat(codes), shares.to(codes[0])
+
+
+def chosen_styles(
+    config: PictureConfig | VideoConfig, checkpoint: Checkpoint
+) -> tuple[Regions | None, Tensor, Tensor]:
+    """Return what a script's options say of styles: the regions, None when there are none; the
+    codes (K, D); the share (K,) of each that is the identity's.
+
+    Raises:
+        InputError: they cannot be read, or options are given that need regions.
+    """
+    if config.region:
+        regions = parse_regions(config.region, config.style, config.masks is not None)
+        return regions, *regions.codes(checkpoint, config.strength)
+    for name in ("masks", "mask_output"):
+        if getattr(config, name) is not None:
+            raise InputError(f"{flag_of(name)} needs --region: say which part takes which style")
+    share = torch.tensor([identity_share(config.style, config.strength)])
+    return None, style_code(checkpoint, config.style, config.strength), share
 
 
 def parse_regions(texts: tuple[str, ...], style: str | None, own_masks: bool) -> Regions:
@@ -94,8 +117,6 @@ def parse_regions(texts: tuple[str, ...], style: str | None, own_masks: bool) ->
                 if name in rows:
                     raise InputError(f"--region {text!r}: {name} is named twice; say it once")
                 rows[name] = row_of(chosen)
-    if not rows:
-        raise InputError("--masks needs --region LABEL=STYLE: say which part takes which style")
     everything = not own_masks and len(rows) == len(CLASSES)
     if own_masks and style is not None and BACKGROUND in rows:
         raise InputError("--style and --region background both say what is left over: give one")

@@ -166,7 +166,7 @@ class _Norms:
         return shift.addcmul_(normed, scale)
 
     def _pooled_to(self, x: Tensor) -> Tensor:
-        """Return the map (N, h, w, K): channels last, so that mixing codes is one matrix product."""
+        """Return the map (N, h, w, K); channels last, mixing codes is one matrix product."""
         factor = self.weights.shape[-1] // x.shape[-1]
         if factor not in self.pooled:
             pooled = self.weights if factor == 1 else F.avg_pool2d(self.weights, factor)
