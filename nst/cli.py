@@ -116,7 +116,9 @@ def _build_parser(specs: dict[str, Field], description: str | None) -> _Parser:
         if name not in groups:
             groups[name] = parser.add_argument_group(name)
         kind, many = _kind(spec)
-        more = {"metavar": _metavar(spec), "nargs": "+" if many else None}
+        more = {"metavar": _metavar(spec)}
+        if many:
+            more |= {"nargs": "+", "action": "extend"}  # several at once, or one by one
         if kind is bool:
             more = {"action": argparse.BooleanOptionalAction}
         text = (spec.metadata["help"] + _default_text(spec.default)).replace("%", "%%")

@@ -18,6 +18,8 @@ from nst.warp import flow_validity, resize_flow, sharp_warp, warp
 LEAST_SHARE = 0.15
 # What follows the motion but looks different by this much is half trusted, in shares of white.
 DIFFERENCE = 12 / 255
+# How much a mixed picture's fine detail is made weaker or stronger, at most.
+GAIN = (0.9, 1.6)
 
 
 @dataclass(frozen=True)
@@ -32,41 +34,37 @@ class Motion:
     flow: Tensor
     validity: Tensor
 
-    def trusted(self, like: Tensor) -> Tensor:
-        """Return the validity at the size and on the device of `like`, (1, 1, H, W)."""
-        validity = self.validity.to(like.device)
-        return F.interpolate(validity, size=like.shape[-2:], mode="bilinear")
+    def trusted(self, size: tuple[int, int]) -> Tensor:
+        """Return the validity (1, 1, *size)."""
+        return F.interpolate(self.validity, size=size, mode="bilinear")
 
-    def flow_for(self, like: Tensor) -> Tensor:
-        """Return the flow at the size and on the device of `like`, (1, 2, H, W)."""
-        return resize_flow(self.flow.to(like.device), like.shape[-2:])
+    def carry(self, before: Tensor) -> Tensor:
+        """Return what was (N, C, H, W) with the last frame, as it lies in this one."""
+        flow = resize_flow(self.flow.to(before.device), before.shape[-2:])
+        return warp(before, flow.expand(len(before), -1, -1, -1))
 
     def mix(self, now: Tensor, before: Tensor, share: float) -> Tensor:
-        """Return `now` with `share` of `before`, carried along, where it can be trusted.
+        """Return a painted picture with `share` of the last one, where that can be trusted.
+
+        Resampling blurs, and so does the mean of strokes that differ. What is mixed is sharpened by
+        as much as it lost; otherwise the blur would grow from frame to frame.
 
         Args:
-            now, before: (1, C, H, W), of any one size.
+            now, before: (1, 3, H, W).
         """
-        return torch.lerp(now, warp(before, self.flow_for(now)), share * self.trusted(now))
-
-    def mix_pictures(self, now: Tensor, before: Tensor, share: float) -> Tensor:
-        """Do as `mix` for a painted picture, whose strokes stay as sharp as they are in `now`.
-
-        Resampling, and the mean of strokes that differ, blur; so what is mixed is sharpened by as
-        much as it lost. Otherwise the blur would grow from frame to frame.
-        """
+        size, layout = now.shape[-2:], {"memory_format": torch.channels_last}
         # One share for each channel, laid out as the picture is: broadcasting is slow on a CPU.
-        share = (share * self.trusted(now)).expand_as(now)
-        now, share = (x.contiguous(memory_format=torch.channels_last) for x in (now, share))
-        mixed = torch.lerp(now, sharp_warp(before, self.flow_for(now)), share)
+        share = (share * self.trusted(size).to(now.device)).expand_as(now)
+        now, share = now.contiguous(**layout), share.contiguous(**layout)
+        carried = sharp_warp(before, resize_flow(self.flow.to(now.device), size))
+        mixed = torch.lerp(now, carried, share)
         lost = (_roughness(now, share) / _roughness(mixed, share).clamp_min(1e-6)).sqrt()
-        gain = lost.clamp(1 / 1.1, 1.6) - 1
+        gain = lost.clamp(*GAIN) - 1
         return torch.addcmul(mixed, share * gain, mixed - blur(mixed)).clamp_(0, 1)
 
 
 def _roughness(image: Tensor, share: Tensor) -> Tensor:
-    """Return the energy of the differences between neighbours, where `share` is; a fourth of all
-    rows tell it."""
+    """Return the energy of differences between neighbours, by their share; few rows tell it."""
     rows, weights = image[..., ::4, :], share[..., ::4, 1:]
     return ((rows[..., 1:] - rows[..., :-1]).square() * weights).sum()
 
@@ -94,22 +92,20 @@ class MotionTracker:
 
 
 class MotionMean:
-    """The running mean of a video's pictures or masks, taken along the motion.
+    """The running mean of a video's painted pictures, taken along the motion.
 
     Args:
         share: of the mean so far where the motion is fully trusted, 0 to 1.
-        pictures: keep their strokes sharp.
     """
 
-    def __init__(self, share: float, pictures: bool = False):
-        self.share, self.pictures = share, pictures
+    def __init__(self, share: float):
+        self.share = share
         self._mean: Tensor | None = None
 
     def update(self, now: Tensor, motion: Motion | None) -> Tensor:
         """Return the mean with `now` (1, C, H, W) in it; without motion it begins anew."""
         if motion is not None:
-            mix = motion.mix_pictures if self.pictures else motion.mix
-            now = mix(now, self._mean, self.share)
+            now = motion.mix(now, self._mean, self.share)
         self._mean = now
         return now
 

@@ -74,8 +74,40 @@ FLOW_SIDE_HELP = "longer side at which motion is found; none takes 512 for raft,
 STYLE_HELP = "a style of the checkpoint, a blend such as 'wave*0.5+scream*0.5', or 'wave:0.6'"
 
 
+@dataclass(frozen=True, kw_only=True)
+class RegionOptions(Checked):
+    """Options of both scripts that give parts of a picture a style of their own."""
+
+    region: tuple[str, ...] = option(
+        (),
+        help="CLASSES=STYLE, such as person=wave or cat,dog=original; once more for each region. "
+        "The classes are those of Pascal VOC, background, people, animals, vehicles and "
+        "foreground; what is not named takes --style, else goes with the background. With --masks "
+        "a grey level (255), a colour (#ff0000) or a mask's name stands for the class",
+        group="regions",
+    )
+    masks: Path | None = option(
+        None,
+        help="masks of your own: pictures or a video of grey levels or colours; or a folder with "
+        "one for each name, white where the region is",
+        group="regions",
+    )
+    feather: float = option(
+        2.0, help="pixels over which regions fade into each other", group="regions", low=0, high=200
+    )
+    segmenter: str = option(
+        "auto",
+        help="the DeepLabV3 that finds the classes; auto takes the best at hand",
+        group="regions",
+        choices=("auto", "resnet101", "resnet50", "mobilenet", "small"),
+    )
+    mask_output: Path | None = option(
+        None, help="write the masks here, to look at", group="regions"
+    )
+
+
 @dataclass(frozen=True)
-class PictureConfig(Checked):
+class PictureConfig(RegionOptions):
     """Options of style_transfer.py."""
 
     content_path: Path = option(help="picture to paint, or a folder of pictures")
@@ -97,7 +129,7 @@ class PictureConfig(Checked):
 
 
 @dataclass(frozen=True)
-class VideoConfig(Checked):
+class VideoConfig(RegionOptions):
     """Options of stylize_video.py."""
 
     input_video: Path = option(help="video file, GIF or folder of frames")
@@ -134,6 +166,12 @@ class VideoConfig(Checked):
     preserve_color: bool = option(False, help="keep the video's colours, paint its lightness only")
     long_side: int | None = option(
         None, help="pixels of the longer side; none keeps the size", low=16
+    )
+    segment_every: int = option(
+        2,
+        help="frames from one look for classes to the next; masks follow the motion between",
+        group="regions",
+        low=1,
     )
     start: float = option(0.0, help="begin here, in seconds", group="span and sound", low=0)
     duration: float | None = option(

@@ -18,12 +18,13 @@ SMALL_SIDE = 160  # of the copy on which the identity's loss of light and colour
 def stylize(
     net: TransformerNet,
     image: Tensor,
-    code: Tensor,
+    codes: Tensor,
     dtype: torch.dtype,
     identity: Tensor | None = None,
-    identity_share: float = 0.0,
+    identity_share: float | Tensor = 0.0,
+    weights: Tensor | None = None,
 ) -> Tensor:
-    """Paint one image (1, 3, H, W) with one code (1, D), computed in `dtype`, given in float32.
+    """Paint one image (1, 3, H, W) with codes (K, D), computed in `dtype`, given in float32.
 
     Instance norm forgets how light and colourful the whole picture was, so even the identity's code
     cannot leave it quite alone. What it loses is broad: found on a small copy, it is given back in
@@ -31,11 +32,16 @@ def stylize(
 
     Args:
         identity: the identity's code (1, D).
-        identity_share: its share in `code`, 0 to 1.
+        identity_share: its share in the codes, 0 to 1; one for all, or (K,).
+        weights: style weights (1, K, H, W); None is for one code.
     """
-    painted = net(image.to(dtype), code, code.new_ones(1, 1)).float()
-    if identity is None or not identity_share:
+    whole = codes.new_ones(1, 1) if weights is None else weights
+    painted = net(image.to(dtype), codes, whole).float()
+    shares = torch.as_tensor(identity_share, device=image.device)
+    if identity is None or not shares.any():
         return painted
+    if weights is not None:
+        shares = (weights * shares.expand(len(codes)).view(1, -1, 1, 1)).sum(1, keepdim=True)
     size = tuple(image.shape[-2:])
     small = resize(image, fit(size, min(max(size), SMALL_SIDE)))
     if min(small.shape[-2:]) < LEAST_SIDE:
@@ -43,7 +49,7 @@ def stylize(
     lost = small - net(small.to(dtype), identity, identity.new_ones(1, 1)).float()
     broad = F.avg_pool2d(F.pad(lost, (2, 2, 2, 2), mode="replicate"), 5, 1)
     broad = F.interpolate(broad, size=size, mode="bilinear", align_corners=False)
-    return (painted + identity_share * broad).clamp(0, 1)
+    return (painted + shares * broad).clamp(0, 1)
 
 
 def working_size(

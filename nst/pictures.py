@@ -17,8 +17,10 @@ from nst.image_io import (
     read_picture,
     save_image,
 )
+from nst.masks import colour_plan
 from nst.one_pass import stylize, working_size
-from nst.styles import identity_share, style_code
+from nst.region_masks import picture_masks
+from nst.regions import chosen_styles
 from nst.tensors import keep_color, resize
 
 
@@ -30,27 +32,43 @@ def stylize_pictures(config: PictureConfig) -> None:
     """
     jobs = _jobs(config.content_path, config.output)
     checkpoint = load_checkpoint(config.checkpoint)
-    code = style_code(checkpoint, config.style, config.strength)
+    regions, code, left_alone = chosen_styles(config, checkpoint)
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
     net, code = checkpoint.net.to(device, dtype), code.to(device)
     identity = checkpoint.codes[:1].to(device)
-    left_alone = identity_share(config.style, config.strength)
     for source, _ in jobs:  # all are looked at before the first is painted
         working_size(read_picture(source).size[::-1], config.long_side, source)
-    if config.content_path.is_dir():
-        _make_folder(config.output)
-    for source, target in tqdm(
-        jobs, "painting", unit="picture", disable=config.quiet or len(jobs) == 1
-    ):
-        content = load_image(source)
-        content = resize(
-            content, working_size(tuple(content.shape[-2:]), config.long_side, source)
-        ).to(device)
-        stylized = stylize(net, content, code, dtype, identity, left_alone)
-        if config.preserve_color:
-            stylized = keep_color(stylized, content)
-        save_image(stylized, target)
+    sources, targets = zip(*jobs, strict=True)
+    plans = (None,) * len(jobs)
+    if config.mask_output:
+        plans = [target for _, target in _jobs(config.content_path, config.mask_output)]
+        if targets[0].absolute() == plans[0].absolute():
+            raise InputError(f"--mask-output is --output, {config.output}: give another name")
+    with picture_masks(config, regions, device, dtype, sources) as masks:
+        if config.content_path.is_dir():
+            for target in (targets[0], *plans[:1]):
+                if target:
+                    _make_folder(target.parent)
+        for source, target, plan in tqdm(
+            list(zip(sources, targets, plans, strict=True)),
+            "painting",
+            unit="picture",
+            disable=config.quiet or len(jobs) == 1,
+        ):
+            content = load_image(source)
+            content = resize(
+                content, working_size(tuple(content.shape[-2:]), config.long_side, source)
+            ).to(device)
+            weights = masks.follow(content).to(device) if masks else None
+            stylized = stylize(net, content, code, dtype, identity, left_alone, weights)
+            if config.preserve_color:
+                stylized = keep_color(stylized, content)
+            if masks:
+                stylized = masks.regions.restored(stylized, content, weights)
+            if plan:
+                save_image(colour_plan(weights, content), plan)
+            save_image(stylized, target)
 
 
 def _jobs(content: Path, output: Path) -> list[tuple[Path, Path]]:

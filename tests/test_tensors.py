@@ -2,9 +2,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.ndimage import uniform_filter
 from skimage.color import rgb2yiq
 
-from nst.tensors import fit, keep_color, luminance, pad_to_multiple, resize, to_float, to_uint8
+from nst.tensors import (
+    blur,
+    fit,
+    keep_color,
+    luminance,
+    pad_to_multiple,
+    resize,
+    to_float,
+    to_uint8,
+)
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -105,3 +115,9 @@ def test_inputs_stay_as_they_were():
     keep_color(image, image)
     to_float(array)
     assert torch.equal(image, kept) and (array == 200).all()
+
+
+def test_blur_is_the_mean_of_nine():
+    image = torch.rand(1, 3, 9, 14, generator=torch.Generator().manual_seed(0))
+    expected = np.stack([uniform_filter(plane, 3, mode="nearest") for plane in image[0].numpy()])
+    assert np.allclose(blur(image)[0].numpy(), expected, atol=1e-6)

@@ -137,10 +137,11 @@ class TestFrames:
                 return now / 2
 
         plain = self.paint(tiny, self.frames())
-        halved = self.paint(tiny, self.frames(), tracker=Halving())
+        halved = self.paint(tiny, self.frames(), tracker=Halving(), temporal_blend=0.5)
         assert torch.equal(halved[0].image, plain[0].image)
         assert torch.equal(halved[2].image, plain[2].image / 2)
-        coloured = self.paint(tiny, self.frames(), tracker=Halving(), preserve_color=True)
+        options = {"tracker": Halving(), "temporal_blend": 0.5, "preserve_color": True}
+        coloured = self.paint(tiny, self.frames(), **options)
         red_minus_blue = [(f.image[:, 0] - f.image[:, 2]) for f in (coloured[2], self.frames()[2])]
         inside = ((coloured[2].image > 0) & (coloured[2].image < 1)).all(1)
         assert inside.float().mean() > 0.5

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nst.warp import flow_validity, inside, resize_flow, warp
+from nst.warp import flow_validity, inside, resize_flow, sharp_warp, warp
 
 
 def texture(height=24, width=32, seed=0):
@@ -79,3 +79,18 @@ def test_doubt_spreads_outward_softly():
     row = validity[0, 0, 20, 25:36]
     assert row.min() == 0 and row[0] == 1 and row[-1] == 1
     assert ((row > 0) & (row < 1)).any()
+
+
+def test_sharp_warp_is_pytorchs_cubic_sampling():
+    """OpenCV does it on a CPU; it knows positions to a 32nd of a pixel."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(1, 3, 12, 18, generator=generator)
+    image = F.interpolate(coarse, size=(48, 72), mode="bicubic")
+    flow = F.interpolate(3 * torch.randn(1, 2, 5, 5, generator=generator), size=(48, 72))
+    y, x = torch.meshgrid(torch.arange(48.0), torch.arange(72.0), indexing="ij")
+    grid = (torch.stack([x, y])[None] + flow) / torch.tensor([71, 47]).view(1, 2, 1, 1) * 2 - 1
+    expected = F.grid_sample(
+        image, grid.permute(0, 2, 3, 1), "bicubic", padding_mode="border", align_corners=True
+    )
+    assert (sharp_warp(image, flow) - expected)[..., 4:-4, 4:-4].abs().max() < 0.01
+    assert torch.equal(sharp_warp(image, torch.zeros_like(flow)), image)

@@ -1,0 +1,103 @@
+"""How well a region is found and how steady its mask is, for each segmenter that can run here.
+
+python -m benchmarks.regions --video clip.mp4 --masks clip_masks --region person
+
+The masks are label pictures, white where the region is; they may be a little wider than it.
+"""
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nst.coherence import MotionTracker
+from nst.device import choose_device, choose_dtype
+from nst.flow import FlowEstimator
+from nst.region_masks import GivenMasks, SegmentedMasks
+from nst.regions import parse_regions
+from nst.segmentation import LONG_SIDE, Segmenter
+from nst.video_reader import open_video
+from nst.warp import resize_flow, warp
+from nst.weights import DEEPLAB_FILES, find
+
+COLUMNS = "found  inside    IoU  steady  at look  between   ms/frame"
+
+
+def load_clip(video: Path, masks: Path) -> tuple[list[Tensor], list[Tensor], list]:
+    """Return the frames, their true masks (1, 1, H, W) and the motion into each."""
+    tracker = MotionTracker(FlowEstimator())
+    with open_video(video) as reader:
+        frames = [frame.image for frame in reader]
+        truth = GivenMasks(
+            parse_regions(("255=style",), None, own_masks=True), masks, 0, reader.info.rate
+        )
+    true = [truth.follow(frame)[:, :1] for frame in frames]
+    return frames, true, [tracker.follow(frame) for frame in frames]
+
+
+def iou(a: Tensor, b: Tensor) -> float:
+    """Return the intersection of two boolean masks over their union."""
+    return float((a & b).sum() / (a | b).sum().clamp(min=1))
+
+
+def measure(source: SegmentedMasks, frames, true, motions, steady: bool) -> str:
+    """Return a line of the table."""
+    found, inside, overlap, kept, seconds, before = [], [], [], {True: [], False: []}, 0.0, None
+    for frame, truth, motion in zip(frames, true, motions, strict=True):
+        begin = time.perf_counter()
+        soft = source.follow(frame, motion if steady else None)[:, :1]
+        seconds += time.perf_counter() - begin
+        mask, truth = soft >= 0.5, truth >= 0.5
+        found.append(iou(mask, truth) > 0.1)
+        overlap.append(iou(mask, truth))
+        if mask.any():
+            inside.append(float((mask & truth).sum() / mask.sum()))
+        if before is not None and motion is not None:
+            flow = resize_flow(motion.flow, frame.shape[-2:])
+            kept[source.looked].append(iou(warp(before, flow) >= 0.5, mask))
+        before = soft
+    every = kept[True] + kept[False]
+    mean = [sum(x) / max(len(x), 1) for x in (found, inside, overlap, every, kept[True])]
+    between = f"{sum(kept[False]) / len(kept[False]):8.3f}" if kept[False] else 8 * " "
+    milliseconds = seconds / len(frames) * 1e3
+    return (
+        f"{mean[0]:5.0%}{mean[1]:8.1%}{mean[2]:7.2f}{mean[3]:8.3f}{mean[4]:9.3f} {between}"
+        f"{milliseconds:11.1f}"
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--video", type=Path, required=True)
+    parser.add_argument("--masks", type=Path, required=True)
+    parser.add_argument("--region", default="person")
+    parser.add_argument("--every", type=int, default=3)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[257, LONG_SIDE])
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    regions = parse_regions((f"{options.region}=style",), None, own_masks=False)
+    frames, true, motions = load_clip(options.video, options.masks)
+    device = choose_device("auto")
+    dtype = choose_dtype("auto", device)
+    print(
+        f"{options.video.name}, {len(frames)} frames, {str(dtype).removeprefix('torch.')}, "
+        f"{torch.get_num_threads()} threads\n"
+    )
+    print(f"{'segmenter':11}{'pixels':>6}  every  {COLUMNS}")
+    kinds = [kind for kind, file in DEEPLAB_FILES.items() if find((file,))]
+    runs = [(kind, LONG_SIDE) for kind in kinds] + [("small", size) for size in options.sizes]
+    for kind, size in runs:
+        segmenter = Segmenter(kind, device, dtype, size)
+        for every, steady in ((1, False), (1, True), (options.every, True)):
+            source = SegmentedMasks(regions, segmenter, every, feather=2)
+            line = measure(source, frames, true, motions, steady)
+            label = f"{every}" if steady else "alone"
+            print(f"{kind:11}{size:6}  {label:>5}  {line}")
+
+
+if __name__ == "__main__":
+    main()
