@@ -41,7 +41,7 @@ def _sample(image: Tensor, flow: Tensor, mode: str) -> Tensor:
 
 
 def sharp_warp(image: Tensor, flow: Tensor) -> Tensor:
-    """Do as `warp` with cubic interpolation, which keeps fine detail; values may overshoot a little.
+    """Do as `warp` with cubic interpolation, which keeps fine detail; values may overshoot.
 
     Without gradient on a CPU, where OpenCV is several times faster than PyTorch.
 
