@@ -1,5 +1,7 @@
 """Our own checkpoint file: a net, its styles' codes and how they were made, as safetensors.
 
+An any-style checkpoint also holds the encoder that turns a picture into a code of its net.
+
 Data only: nothing in the file can run. The metadata entry `nst` is JSON.
 """
 
@@ -15,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from nst.errors import InputError
+from nst.style_encoder import StyleEncoder
 from nst.transformer_net import TransformerNet
 
 SHIPPED = ("quality", "fast")
@@ -30,12 +33,14 @@ class Checkpoint:
         codes: (K, D), one row a style.
         styles: the K names; the first is `identity`, "leave it alone".
         training: how it was made: options, steps, versions.
+        encoder: predicts the code of any picture; None where none was trained.
     """
 
     net: TransformerNet
     codes: Tensor
     styles: tuple[str, ...]
     training: dict = field(default_factory=dict)
+    encoder: StyleEncoder | None = None
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> None:
@@ -43,14 +48,19 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> 
     net = checkpoint.net
     tensors = {f"net.{name}": value for name, value in net.state_dict().items()}
     tensors["codes"] = checkpoint.codes
+    encoder = checkpoint.encoder
+    if encoder:
+        tensors |= {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
     tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in tensors.items()}
     description = {
-        "kind": "transformer",
+        "kind": "any-style" if encoder else "transformer",
         "widths": net.widths,
         "blocks": net.blocks,
         "styles": checkpoint.styles,
         "training": checkpoint.training,
     }
+    if encoder:
+        description["encoder"] = {"widths": encoder.widths, "hidden": encoder.hidden}
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         partial.write_bytes(save(tensors, {"nst": json.dumps(description, default=str)}))
@@ -82,7 +92,12 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             tensors = {key: archive.get_tensor(key).float() for key in archive.keys()}
         net = TransformerNet(tuple(description["widths"]), description["blocks"])
         codes = tensors.pop("codes")
-        net.load_state_dict({key.removeprefix("net."): value for key, value in tensors.items()})
+        net.load_state_dict(_part(tensors, "net."))
+        encoder = None
+        if description["kind"] == "any-style":
+            encoder = StyleEncoder(net.code_length, **description["encoder"])
+            encoder.load_state_dict(_part(tensors, "encoder."))
+            encoder.eval().requires_grad_(False)
         styles, training = tuple(description["styles"]), description["training"]
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
         raise InputError(
@@ -91,4 +106,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         ) from error
     if codes.shape != (len(styles), net.code_length) or styles[:1] != (IDENTITY,):
         raise InputError(f"{file} has codes that do not fit its styles: train it again")
-    return Checkpoint(net.eval().requires_grad_(False), codes, styles, training)
+    return Checkpoint(net.eval().requires_grad_(False), codes, styles, training, encoder)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -161,6 +161,11 @@ class TrainConfig(Checked):
     content_dir: Path = option(help="folder of photos and videos, searched with its subfolders")
     style_dir: Path = option(help="folder of style pictures, named by their files; or one picture")
     output: Path = option(help="checkpoint to write, .safetensors")
+    any_style: bool = option(
+        False,
+        help="train an encoder that turns any picture into a style; subfolders of --style-dir have "
+        "equal chances, --style-size is the side of square crops",
+    )
     steps: int = option(20000, help="steps of the optimiser", low=1)
     batch: int = option(4, help="pictures a step, on each process", low=1)
     size: int = option(256, help="pixels of the square photo crops", low=64)

@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -20,12 +19,11 @@ from tqdm import tqdm
 
 from nst.checkpoint import IDENTITY, Checkpoint, load_checkpoint
 from nst.config import TrainConfig
-from nst.datasets import Samples, find_styles, hold_out, load_contents, load_style, steps_of
+from nst.datasets import hold_out, load_contents, steps_of
 from nst.device import choose_device, choose_dtype
 from nst.errors import InputError
 from nst.losses import (
     content_loss,
-    gram_matrix,
     relative_error,
     style_loss,
     temporal_loss,
@@ -33,6 +31,7 @@ from nst.losses import (
 )
 from nst.motion import SecondFrame, second_frame
 from nst.parallel import average_gradients, join_processes
+from nst.style_targets import find_targets
 from nst.training_log import TrainingLog, describe
 from nst.training_state import check_output, resume, save
 from nst.transformer_net import TransformerNet, widened
@@ -40,8 +39,6 @@ from nst.vgg import VGGFeatures
 from nst.warp import warp
 from nst.weights import load_vgg19
 
-# A code learns from its own style's samples only, so its steps are larger than the net's.
-CODE_RATE = 5.0
 MEMORY_FORMAT = {"memory_format": torch.channels_last}
 
 
@@ -69,39 +66,31 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
             f"it needs more than the {config.holdout} of --holdout"
         )
     held_out, contents = hold_out(contents, config.holdout)
-    style_files = find_styles(config.style_dir, IDENTITY)
+    targets = find_targets(config)
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
     # On a CPU the norms' backward pass is twice as slow in bfloat16 as in float32; VGG has none.
     net_dtype = dtype if device.type == "cuda" else torch.float32
-    checkpoint = start(config, tuple(style_files))
-    rows = torch.tensor([checkpoint.styles.index(name) for name in style_files])
-    # A sample's style to its row in the codes: 0 is the identity's.
-    row_of = torch.cat([torch.zeros(1, dtype=rows.dtype), rows]).to(device)
+    checkpoint = start(config, () if config.any_style else tuple(targets.names))
     checkpoint.training.update(describe(config, dtype, len(contents), world))
 
     vgg = VGGFeatures(load_vgg19(config.vgg)).to(device, dtype)
-    grams = style_grams(style_files, vgg, config, device)
     net = checkpoint.net.to(device, **MEMORY_FORMAT).requires_grad_(not config.only_codes)
-    codes = nn.Parameter(checkpoint.codes.to(device))
-    checkpoint.codes = codes
-    groups = [{"params": [codes], "scale": CODE_RATE}]
+    groups = targets.prepare(checkpoint, vgg, device)
     if not config.only_codes:
         groups.append({"params": list(net.parameters()), "scale": 1.0})
     parameters = [p for group in groups for p in group["params"]]
     optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
-    first = resume(config, net, codes, optimizer) if config.resume else 0
+    first = resume(config, checkpoint, optimizer) if config.resume else 0
 
-    share = 0.0 if config.only_codes else config.identity_share
-    samples = Samples(contents, config.size, len(style_files), share, config.seed)
     places = range(rank * config.batch, (rank + 1) * config.batch)
     loader = DataLoader(
-        samples,
+        targets.samples(contents),
         batch_sampler=list(steps_of(first, config.steps, places)),
         num_workers=config.workers,
         persistent_workers=config.workers > 0,
     )
-    log = TrainingLog(config, style_files) if rank == 0 else None
+    log = TrainingLog(config, targets.names) if rank == 0 else None
     bar = tqdm(
         loader, "training", config.steps, initial=first, unit="step", smoothing=0.05,
         disable=config.quiet or rank > 0,
@@ -109,9 +98,9 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
     step, begun = first, time.perf_counter()
     try:
         with _interrupts_held_back() as interrupt:
-            for crops, drawn in bar:
+            for crops, *drawn in bar:
                 image = crops.to(device, **MEMORY_FORMAT).to(torch.float32) / 255
-                style = drawn.to(device)
+                codes, style, row, grams = targets.of_step(*drawn)
                 second = None
                 if config.temporal_weight:
                     second = second_frame(image, (config.seed, step, 1), places)
@@ -122,7 +111,7 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
                     grams,
                     image.to(net_dtype),
                     style,
-                    row_of[style],
+                    row,
                     config,
                     second,
                 )
@@ -141,10 +130,11 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
                             "what was saved before stays"
                         )
                     speed = (step - first) * config.batch * world / (time.perf_counter() - begun)
-                    log.terms(step, terms, style, learning_rate(step - 1, config), speed)
+                    rate = learning_rate(step - 1, config)
+                    log.terms(step, terms, style, targets.labels(style), rate, speed)
                     bar.set_postfix(loss=f"{terms['total'].mean().item():.3f}")
                 if log and (step % config.validate_every == 0 or step == config.steps):
-                    log.validate(step, net, codes, rows, vgg, grams, held_out, config)
+                    log.validate(step, net, *targets.held_out(), vgg, held_out, config)
                 if rank == 0 and step % config.save_every == 0:
                     save(config, checkpoint, optimizer, step)
                 if interrupt.is_set():
@@ -221,6 +211,8 @@ def start(config: TrainConfig, names: tuple[str, ...]) -> Checkpoint:
     """
     if config.only_codes and not config.init:
         raise InputError("--only-codes needs a net to leave alone: give --init")
+    if config.only_codes and config.any_style:
+        raise InputError("--any-style trains a net for all codes: leave out --only-codes")
     if config.widths is not None and len(config.widths) != 3:
         raise InputError(f"--widths has {len(config.widths)} numbers; it needs three")
     if config.init is None:
@@ -240,20 +232,6 @@ def start(config: TrainConfig, names: tuple[str, ...]) -> Checkpoint:
     codes = torch.cat([given.codes, mean.expand(len(added), -1)])
     history = {"init": config.init, "init_training": given.training}
     return Checkpoint(given.net, codes, (*given.styles, *added), history)
-
-
-def style_grams(
-    files: dict[str, Path], vgg: VGGFeatures, config: TrainConfig, device: torch.device
-) -> dict[str, Tensor]:
-    """Return layer -> (styles, C, C): the targets, from each whole style picture."""
-    rows = []
-    with torch.no_grad():
-        for file in files.values():
-            image = load_style(file, config.style_size).to(device)
-            # The content's layers too, so that a wrong name shows before anything is written.
-            features = vgg(image, (*config.content_layers, *config.style_layers))
-            rows.append({k: gram_matrix(features[k]) for k in config.style_layers})
-    return {layer: torch.cat([row[layer] for row in rows]) for layer in config.style_layers}
 
 
 @contextmanager

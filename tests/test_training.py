@@ -22,6 +22,7 @@ from nst.datasets import load_style
 from nst.errors import InputError
 from nst.losses import gram_matrix
 from nst.metrics import style_distances
+from nst.style_targets import CODE_RATE
 from nst.training import find_styles, learning_rate, losses, start, train
 from nst.transformer_net import TransformerNet
 from nst.vgg import BLOCKS, VGGFeatures
@@ -305,7 +306,7 @@ def test_init_adds_codes_and_leaves_other_styles_rows_alone(config, monkeypatch,
         assert torch.equal(codes[0], before.codes[0]) == only_codes
     # Six steps of Adam move no number further than six learning rates.
     mean = before.codes[1:].mean(0)
-    reach = nst.training.CODE_RATE * config.learning_rate * config.steps * 1.01
+    reach = CODE_RATE * config.learning_rate * config.steps * 1.01
     assert 0 < (weights["codes"][3] - mean).abs().max() <= reach
     for net in (after.net.state_dict(), recorder.net.state_dict()):
         assert equal(net, before.net.state_dict()) == only_codes
