@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from benchmarks.stylize import best
-from nst.any_style import picture_code
 from nst.checkpoint import load_checkpoint
 from nst.datasets import center_crop
 from nst.device import choose_dtype
@@ -75,7 +74,8 @@ class Ours:
         self.net, self.encoder = checkpoint.net.to(self.dtype), checkpoint.encoder
 
     def code(self, style: Tensor) -> Tensor:
-        return picture_code(self.encoder, style)
+        with torch.inference_mode():
+            return self.encoder(style)
 
     def paint(self, photo: Tensor, code: Tensor) -> Tensor:
         return stylize(self.net, photo, code, self.dtype)

@@ -20,7 +20,7 @@ from nst.errors import InputError
 from nst.style_encoder import StyleEncoder
 from nst.transformer_net import TransformerNet
 
-SHIPPED = ("quality", "fast")
+SHIPPED = ("quality", "fast", "any_style")
 IDENTITY = "identity"
 
 
@@ -72,7 +72,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> 
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint; 'quality' and 'fast' are those shipped with the package.
+    """Read a checkpoint; 'quality', 'fast' and 'any_style' are those shipped with the package.
 
     The net is in float32 and in evaluation mode, without gradients.
 
@@ -84,7 +84,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         file = Path(str(resources.files("nst") / "pretrained" / f"{path}.safetensors"))
     if not file.is_file():
         raise InputError(
-            f"no checkpoint {file}: give a file that train.py made, or {' or '.join(SHIPPED)}"
+            f"no checkpoint {file}: give a file that train.py made, or {', '.join(SHIPPED)}"
         )
     try:
         with safe_open(file, "pt") as archive:

@@ -65,7 +65,10 @@ def _range_text(low: float | None, high: float | None) -> str:
 DEVICE_HELP = "auto, cpu, cuda or cuda:N; auto takes a GPU when there is one"
 PRECISION_HELP = "auto takes bfloat16 where this machine computes it faster"
 PRECISIONS = ("auto", "float32", "bfloat16")
-CHECKPOINT_HELP = "net made by train.py, or 'quality' or 'fast', the two that are shipped"
+CHECKPOINT_HELP = (
+    "net made by train.py, or 'quality', 'fast' or 'any_style', which are shipped; none takes "
+    "any_style for pictures as styles, else "
+)
 STYLE_HELP = "a style of the checkpoint, a blend such as 'wave*0.5+scream*0.5', or 'wave:0.6'"
 
 
@@ -76,7 +79,22 @@ class PictureConfig(Checked):
     content_path: Path = option(help="picture to paint, or a folder of pictures")
     output: Path = option(help="picture to write, or a folder when --content-path is one")
     style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
-    checkpoint: str = option("quality", help=CHECKPOINT_HELP)
+    style_path: tuple[Path, ...] | None = option(
+        None, help="any picture as the style, or several to blend"
+    )
+    style_weights: tuple[float, ...] | None = option(
+        None, help="shares of the --style-path pictures in the blend", group="any style", low=0
+    )
+    style_scale: float = option(
+        1.0, help="size of its strokes: 2 doubles them", group="any style", low=0.25, high=4
+    )
+    refine_steps: int = option(
+        0,
+        help="steps of tuning its code on what is painted; needs VGG-19",
+        group="any style",
+        low=0,
+    )
+    checkpoint: str | None = option(None, help=CHECKPOINT_HELP + "quality")
     strength: float = option(
         1.0, help="0 leaves the picture alone, 1 is the full style", low=0, high=1
     )
@@ -98,7 +116,25 @@ class VideoConfig(Checked):
     input_video: Path = option(help="video file, GIF or folder of frames")
     output_video: Path = option(help="video file, GIF or folder to write; its ending says which")
     style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
-    checkpoint: str = option("fast", help=CHECKPOINT_HELP)
+    style_path: tuple[Path, ...] | None = option(
+        None, help="any picture as the style, or several to blend"
+    )
+    style_weights: tuple[float, ...] | None = option(
+        None, help="shares of the --style-path pictures in the blend", group="any style", low=0
+    )
+    style_scale: float = option(
+        1.0, help="size of its strokes: 2 doubles them", group="any style", low=0.25, high=4
+    )
+    style_to: str | None = option(
+        None, help="fade to this style, or picture, over the clip", group="any style"
+    )
+    refine_steps: int = option(
+        0,
+        help="steps of tuning its code on what is painted; needs VGG-19",
+        group="any style",
+        low=0,
+    )
+    checkpoint: str | None = option(None, help=CHECKPOINT_HELP + "fast")
     strength: float = option(
         1.0, help="0 leaves the video alone, 1 is the full style", low=0, high=1
     )

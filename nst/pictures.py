@@ -18,8 +18,11 @@ from nst.image_io import (
     save_image,
 )
 from nst.one_pass import stylize, working_size
-from nst.styles import identity_share, style_code
+from nst.refinement import code_tuner
+from nst.styles import chosen_style, wanted_checkpoint
 from nst.tensors import keep_color, resize
+from nst.vgg import VGGFeatures
+from nst.weights import load_vgg19
 
 
 def stylize_pictures(config: PictureConfig) -> None:
@@ -29,15 +32,19 @@ def stylize_pictures(config: PictureConfig) -> None:
         InputError: something the user gave is wrong; nothing is written then.
     """
     jobs = _jobs(config.content_path, config.output)
-    checkpoint = load_checkpoint(config.checkpoint)
-    code = style_code(checkpoint, config.style, config.strength)
+    checkpoint = load_checkpoint(wanted_checkpoint(config, "quality"))
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
-    net, code = checkpoint.net.to(device, dtype), code.to(device)
-    identity = checkpoint.codes[:1].to(device)
-    left_alone = identity_share(config.style, config.strength)
     for source, _ in jobs:  # all are looked at before the first is painted
         working_size(read_picture(source).size[::-1], config.long_side, source)
+    tune = None
+    if config.refine_steps:
+        samples = [load_image(source) for source, _ in jobs[:: -(-len(jobs) // 4)]]
+        vgg = VGGFeatures(load_vgg19(None))
+        tune = code_tuner(checkpoint.net, vgg, samples, config.refine_steps, config.quiet)
+    code, left_alone = chosen_style(config, checkpoint, tune)
+    net, code = checkpoint.net.to(device, dtype), code.to(device)
+    identity = checkpoint.codes[:1].to(device)
     if config.content_path.is_dir():
         _make_folder(config.output)
     for source, target in tqdm(

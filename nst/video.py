@@ -20,11 +20,14 @@ from nst.flow import FlowEstimator
 from nst.frames import Frame
 from nst.one_pass import stylize, working_size
 from nst.pipeline import in_background
-from nst.styles import identity_share, style_code
+from nst.refinement import code_tuner
+from nst.styles import CrossFade, chosen_style, identity_share, style_code, wanted_checkpoint
 from nst.tensors import keep_color, resize
 from nst.transformer_net import TransformerNet
+from nst.vgg import VGGFeatures
 from nst.video_reader import open_video
 from nst.video_writer import create_video
+from nst.weights import load_vgg19
 
 
 def stylize_video(config: VideoConfig) -> None:
@@ -33,19 +36,32 @@ def stylize_video(config: VideoConfig) -> None:
     Raises:
         InputError: something the user gave is wrong; nothing is written then.
     """
-    checkpoint = load_checkpoint(config.checkpoint)
-    code = style_code(checkpoint, config.style, config.strength)
+    checkpoint = load_checkpoint(wanted_checkpoint(config, "fast"))
+    rate = Fraction(config.rate).limit_denominator(1001)
+    span = (config.input_video, config.start, config.duration, rate)
+    tune = None
+    if config.refine_steps:
+        with open_video(*span) as reader:
+            first = next(iter(reader)).image
+        vgg = VGGFeatures(load_vgg19(None))
+        tune = code_tuner(checkpoint.net, vgg, [first], config.refine_steps, config.quiet)
+    code, left_alone = chosen_style(config, checkpoint, tune)
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
     net, code = checkpoint.net.to(device, dtype), code.to(device)
-    left_alone = identity_share(config.style, config.strength)
     tracker = None
     if config.flow != "none" and config.temporal_blend:
         tracker = MotionTracker(FlowEstimator(config.flow, config.flow_long_side, device))
-    rate = Fraction(config.rate).limit_denominator(1001)
-    with open_video(config.input_video, config.start, config.duration, rate) as reader:
+    with open_video(*span) as reader:
         size = working_size(reader.info.size, config.long_side, config.input_video)
         info = replace(reader.info, size=size)
+        fade = None
+        if config.style_to:
+            last = style_code(
+                checkpoint, config.style_to, config.strength, config.style_scale, tune
+            )
+            left_alone_last = identity_share(config.style_to, config.strength)
+            fade = CrossFade(code, left_alone, last.to(device), left_alone_last, info.frames)
         encoding = {"codec": config.codec, "crf": config.crf, "preset": config.preset}
         with (
             create_video(
@@ -63,6 +79,7 @@ def stylize_video(config: VideoConfig) -> None:
                     config.temporal_blend,
                     checkpoint.codes[:1].to(device),
                     left_alone,
+                    fade,
                 )
             ) as painted,
         ):
@@ -81,6 +98,7 @@ def stylize_frames(
     temporal_blend: float = 0.0,
     identity: Tensor | None = None,
     identity_share: float = 0.0,
+    fade: CrossFade | None = None,
 ) -> Iterator[Frame]:
     """Paint frames one by one; each result keeps its frame's time.
 
@@ -91,9 +109,12 @@ def stylize_frames(
         tracker: a new one, which finds the motion; without it each frame is painted by itself.
         temporal_blend: share of the last result where the motion can be trusted.
         identity, identity_share: see `one_pass.stylize`.
+        fade: brings each frame's own code and identity share.
     """
     mean = MotionMean(temporal_blend)
-    for frame in frames:
+    for index, frame in enumerate(frames):
+        if fade:
+            code, identity_share = fade.at(index)
         content = frame.image.to(code.device)
         motion = tracker.follow(content) if tracker else None
         image = stylize(net, content, code, dtype, identity, identity_share)

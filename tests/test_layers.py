@@ -21,7 +21,7 @@ LAYERS = (
     ),
     ("metrics", "datasets", "motion", "coherence", "checkpoint", "one_pass"),
     # Parts of a story that outgrew its file.
-    ("styles", "style_targets", "training_log", "training_state"),
+    ("styles", "style_targets", "refinement", "training_log", "training_state"),
     ("optimize", "training", "video", "pictures", "evaluation"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
