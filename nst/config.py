@@ -113,8 +113,12 @@ class PictureConfig(Checked):
 class VideoConfig(Checked):
     """Options of stylize_video.py."""
 
-    input_video: Path = option(help="video file, GIF or folder of frames")
-    output_video: Path = option(help="video file, GIF or folder to write; its ending says which")
+    input_video: str = option(
+        help="video file, GIF, folder of frames, camera's number or device, or stream's URL"
+    )
+    output_video: Path | None = option(
+        None, help="video file, GIF or folder to write; its ending says which"
+    )
     style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
     style_path: tuple[Path, ...] | None = option(
         None, help="any picture as the style, or several to blend"
@@ -162,6 +166,8 @@ class VideoConfig(Checked):
     long_side: int | None = option(
         None, help="pixels of the longer side; none keeps the size", low=16
     )
+    show: bool = option(False, help="show it in a window; q or Esc ends", group="live")
+    mirror: bool = option(False, help="turn left and right round, as a mirror", group="live")
     start: float = option(0.0, help="begin here, in seconds", group="span and sound", low=0)
     duration: float | None = option(
         None, help="stop after so many seconds; none goes to the end", group="span and sound", low=0

@@ -155,7 +155,7 @@ class CrossFade:
 
     def __post_init__(self) -> None:
         if self.frames is None:
-            raise InputError("--style-to needs a clip whose length is known: give --duration")
+            raise InputError("--style-to needs a clip whose length is known, not a camera")
 
     def at(self, index: int) -> tuple[Tensor, float]:
         """Return the code of a frame and the identity's share in it."""

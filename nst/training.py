@@ -8,8 +8,9 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -19,7 +20,7 @@ from tqdm import tqdm
 
 from nst.checkpoint import IDENTITY, Checkpoint, load_checkpoint
 from nst.config import TrainConfig
-from nst.datasets import hold_out, load_contents, steps_of
+from nst.datasets import hold_out, load_contents, load_style, steps_of
 from nst.device import choose_device, choose_dtype
 from nst.errors import InputError
 from nst.losses import (
@@ -71,7 +72,7 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
     dtype = choose_dtype(config.precision, device)
     # On a CPU the norms' backward pass is twice as slow in bfloat16 as in float32; VGG has none.
     net_dtype = dtype if device.type == "cuda" else torch.float32
-    checkpoint = start(config, () if config.any_style else tuple(targets.names))
+    checkpoint = start(config, {} if config.any_style else targets.files)
     checkpoint.training.update(describe(config, dtype, len(contents), world))
 
     vgg = VGGFeatures(load_vgg19(config.vgg)).to(device, dtype)
@@ -203,11 +204,11 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def start(config: TrainConfig, names: tuple[str, ...]) -> Checkpoint:
+def start(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
     """Return the net and codes to begin with: new ones, or those of --init with codes added.
 
-    A style that --init does not have begins from the mean of those it has. A wider net than that of
-    --init begins as the same map.
+    A style that --init does not have begins where its encoder says, else from the mean of those it
+    has. A wider net than that of --init begins as the same map.
     """
     if config.only_codes and not config.init:
         raise InputError("--only-codes needs a net to leave alone: give --init")
@@ -217,21 +218,28 @@ def start(config: TrainConfig, names: tuple[str, ...]) -> Checkpoint:
         raise InputError(f"--widths has {len(config.widths)} numbers; it needs three")
     if config.init is None:
         net = TransformerNet(config.widths or (32, 64, 128), config.blocks)
-        codes = net.plain_code().repeat(1 + len(names), 1)
-        return Checkpoint(net, codes, (IDENTITY, *names))
+        codes = net.plain_code().repeat(1 + len(files), 1)
+        return Checkpoint(net, codes, (IDENTITY, *files))
     given = load_checkpoint(config.init)
     if config.widths not in (None, given.net.widths):
+        if given.encoder:
+            raise InputError("--widths: a net with an encoder cannot grow; leave it out")
         factor = config.widths[0] // given.net.widths[0]
         if config.widths != tuple(factor * width for width in given.net.widths):
             raise InputError(
                 f"--widths is {config.widths}; --init has {given.net.widths}: give a multiple"
             )
         given.net, given.codes = widened(given.net, given.codes, factor)
-    added = [name for name in names if name not in given.styles]
-    mean = given.codes[1:].mean(0, keepdim=True)
-    codes = torch.cat([given.codes, mean.expand(len(added), -1)])
+    added = [name for name in files if name not in given.styles]
+    if given.encoder:
+        begun = [given.encoder(load_style(files[name], config.style_size)) for name in added]
+    else:
+        begun = [given.codes[1:].mean(0, keepdim=True)] * len(added)
+    codes = torch.cat([given.codes, *begun])
     history = {"init": config.init, "init_training": given.training}
-    return Checkpoint(given.net, codes, (*given.styles, *added), history)
+    # An encoder's codes are for one net: it is kept where that stays, or learns with it.
+    kept = given.encoder if config.only_codes or config.any_style else None
+    return Checkpoint(given.net, codes, (*given.styles, *added), history, kept)
 
 
 @contextmanager

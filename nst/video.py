@@ -5,6 +5,7 @@ grow with the video's length.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 
@@ -12,12 +13,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from nst.camera import is_live
 from nst.checkpoint import load_checkpoint
 from nst.coherence import MotionMean, MotionTracker
 from nst.config import VideoConfig
 from nst.device import choose_device, choose_dtype
+from nst.errors import InputError
 from nst.flow import FlowEstimator
-from nst.frames import Frame
+from nst.frames import Frame, StreamInfo
 from nst.one_pass import stylize, working_size
 from nst.pipeline import in_background
 from nst.refinement import code_tuner
@@ -28,6 +31,7 @@ from nst.vgg import VGGFeatures
 from nst.video_reader import open_video
 from nst.video_writer import create_video
 from nst.weights import load_vgg19
+from nst.window import Window
 
 
 def stylize_video(config: VideoConfig) -> None:
@@ -36,6 +40,8 @@ def stylize_video(config: VideoConfig) -> None:
     Raises:
         InputError: something the user gave is wrong; nothing is written then.
     """
+    if not (config.output_video or config.show):
+        raise InputError("nothing would be seen: give --output-video, --show or both")
     checkpoint = load_checkpoint(wanted_checkpoint(config, "fast"))
     rate = Fraction(config.rate).limit_denominator(1001)
     span = (config.input_video, config.start, config.duration, rate)
@@ -62,12 +68,13 @@ def stylize_video(config: VideoConfig) -> None:
             )
             left_alone_last = identity_share(config.style_to, config.strength)
             fade = CrossFade(code, left_alone, last.to(device), left_alone_last, info.frames)
-        encoding = {"codec": config.codec, "crf": config.crf, "preset": config.preset}
+        # What is live waits in no queue before the net: each frame is the latest.
+        live = is_live(str(config.input_video))
+        resized = _resized(reader, size, config.mirror)
         with (
-            create_video(
-                config.output_video, info, keep_audio=config.keep_audio, **encoding
-            ) as writer,
-            in_background(_resized(reader, size)) as frames,
+            _created(config, info) as writer,
+            Window() if config.show else nullcontext() as window,
+            nullcontext(resized) if live else in_background(resized) as frames,
             in_background(
                 stylize_frames(
                     frames,
@@ -80,12 +87,16 @@ def stylize_video(config: VideoConfig) -> None:
                     checkpoint.codes[:1].to(device),
                     left_alone,
                     fade,
-                )
+                ),
+                depth=1 if live else 2,
             ) as painted,
         ):
             label = f"stylizing, {tracker.flow.method.upper()} flow" if tracker else "stylizing"
             for frame in tqdm(painted, label, info.frames, unit="frame", disable=config.quiet):
-                writer.write(frame)
+                if writer:
+                    writer.write(frame)
+                if window and not window.show(frame):
+                    break
 
 
 def stylize_frames(
@@ -124,6 +135,21 @@ def stylize_frames(
         yield replace(frame, image=image)
 
 
-def _resized(frames: Iterable[Frame], size: tuple[int, int]) -> Iterator[Frame]:
+def _created(config: VideoConfig, info: StreamInfo):
+    """Return the writer, as a context; of None when nothing is to be written."""
+    if config.output_video is None:
+        return nullcontext()
+    return create_video(
+        config.output_video,
+        info,
+        codec=config.codec,
+        crf=config.crf,
+        preset=config.preset,
+        keep_audio=config.keep_audio,
+    )
+
+
+def _resized(frames: Iterable[Frame], size: tuple[int, int], mirror: bool) -> Iterator[Frame]:
     for frame in frames:
-        yield replace(frame, image=resize(frame.image, size))
+        image = resize(frame.image, size)
+        yield replace(frame, image=image.flip(3) if mirror else image)

@@ -14,10 +14,10 @@ LAYERS = (
     ("errors",),
     ("tensors", "config", "weights", "cli", "device", "frames", "pixels", "pipeline"),
     # Below the readers, writers and stories that they serve.
-    ("video_decoder", "video_encoder", "gif_encoder", "parallel"),
+    ("camera", "video_decoder", "video_encoder", "gif_encoder", "parallel"),
     (
         ("warp", "losses", "vgg", "transformer_net", "style_encoder", "flow", "segmentation")
-        + ("image_io", "video_io", "video_reader", "video_writer")
+        + ("image_io", "video_io", "video_reader", "video_writer", "window")
     ),
     ("metrics", "datasets", "motion", "coherence", "checkpoint", "one_pass"),
     # Parts of a story that outgrew its file.
