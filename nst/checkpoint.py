@@ -1,5 +1,7 @@
 """Our own checkpoint file: a net, its styles' codes and how they were made, as safetensors.
 
+An any-style checkpoint also holds the encoder that turns a picture into a code of its net.
+
 Data only: nothing in the file can run. The metadata entry `nst` is JSON.
 """
 
@@ -16,9 +18,10 @@ from torch import Tensor
 
 from nst.errors import InputError
 from nst.files import replacing
+from nst.style_encoder import StyleEncoder
 from nst.transformer_net import TransformerNet
 
-SHIPPED = ("quality", "fast")
+SHIPPED = ("quality", "fast", "any_style")
 IDENTITY = "identity"
 
 
@@ -32,6 +35,7 @@ class Checkpoint:
         styles: the K names; the first is `identity`, "leave it alone".
         training: how it was made: options, steps, versions.
         pictures: style's name -> the picture it was learned from, a small JPEG file.
+        encoder: predicts the code of any picture; None where none was trained.
     """
 
     net: TransformerNet
@@ -39,6 +43,7 @@ class Checkpoint:
     styles: tuple[str, ...]
     training: dict = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
+    encoder: StyleEncoder | None = None
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> None:
@@ -46,14 +51,19 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> 
     net = checkpoint.net
     tensors = {f"net.{name}": value for name, value in net.state_dict().items()}
     tensors["codes"] = checkpoint.codes
+    encoder = checkpoint.encoder
+    if encoder:
+        tensors |= {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
     tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in tensors.items()}
     description = {
-        "kind": "transformer",
+        "kind": "any-style" if encoder else "transformer",
         "widths": net.widths,
         "blocks": net.blocks,
         "styles": checkpoint.styles,
         "training": checkpoint.training,
     }
+    if encoder:
+        description["encoder"] = {"widths": encoder.widths, "hidden": encoder.hidden}
     pictures = {name: np.frombuffer(file, np.uint8) for name, file in checkpoint.pictures.items()}
     tensors |= {f"picture.{name}": torch.tensor(file) for name, file in pictures.items()}
     with replacing(path) as partial:
@@ -61,7 +71,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> 
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint; 'quality' and 'fast' are those shipped with the package.
+    """Read a checkpoint; 'quality', 'fast' and 'any_style' are those shipped with the package.
 
     The net is in float32 and in evaluation mode, without gradients.
 
@@ -73,7 +83,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         file = Path(str(resources.files("nst") / "pretrained" / f"{path}.safetensors"))
     if not file.is_file():
         raise InputError(
-            f"no checkpoint {file}: give a file that train.py made, or {' or '.join(SHIPPED)}"
+            f"no checkpoint {file}: give a file that train.py made, or {', '.join(SHIPPED)}"
         )
     try:
         with safe_open(file, "pt") as archive:
@@ -87,7 +97,12 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         tensors = {key: value.float() for key, value in tensors.items()}
         net = TransformerNet(tuple(description["widths"]), description["blocks"])
         codes = tensors.pop("codes")
-        net.load_state_dict({key.removeprefix("net."): value for key, value in tensors.items()})
+        net.load_state_dict(_part(tensors, "net."))
+        encoder = None
+        if description["kind"] == "any-style":
+            encoder = StyleEncoder(net.code_length, **description["encoder"])
+            encoder.load_state_dict(_part(tensors, "encoder."))
+            encoder.eval().requires_grad_(False)
         styles, training = tuple(description["styles"]), description["training"]
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
         raise InputError(
@@ -96,4 +111,9 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         ) from error
     if codes.shape != (len(styles), net.code_length) or styles[:1] != (IDENTITY,):
         raise InputError(f"{file} has codes that do not fit its styles: train it again")
-    return Checkpoint(net.eval().requires_grad_(False), codes, styles, training, pictures)
+    net.eval().requires_grad_(False)
+    return Checkpoint(net, codes, styles, training, pictures, encoder)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -65,7 +65,10 @@ def _range_text(low: float | None, high: float | None) -> str:
 DEVICE_HELP = "auto, cpu, cuda or cuda:N; auto takes a GPU when there is one"
 PRECISION_HELP = "auto takes bfloat16 where this machine computes it faster"
 PRECISIONS = ("auto", "float32", "bfloat16")
-CHECKPOINT_HELP = "net made by train.py, or 'quality' or 'fast', the two that are shipped"
+CHECKPOINT_HELP = (
+    "net made by train.py, or 'quality', 'fast' or 'any_style', which are shipped; none takes "
+    "any_style for pictures as styles, else "
+)
 FLOW_HELP = (
     "what finds the motion: auto takes raft on a GPU that has its weights, else dis, which needs "
     "none"
@@ -113,7 +116,22 @@ class PictureConfig(RegionOptions):
     content_path: Path = option(help="picture to paint, or a folder of pictures")
     output: Path = option(help="picture to write, or a folder when --content-path is one")
     style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
-    checkpoint: str = option("quality", help=CHECKPOINT_HELP)
+    style_path: tuple[Path, ...] | None = option(
+        None, help="any picture as the style, or several to blend"
+    )
+    style_weights: tuple[float, ...] | None = option(
+        None, help="shares of the --style-path pictures in the blend", group="any style", low=0
+    )
+    style_scale: float = option(
+        1.0, help="size of its strokes: 2 doubles them", group="any style", low=0.25, high=4
+    )
+    refine_steps: int = option(
+        0,
+        help="steps of tuning its code on what is painted; needs VGG-19",
+        group="any style",
+        low=0,
+    )
+    checkpoint: str | None = option(None, help=CHECKPOINT_HELP + "quality")
     strength: float = option(
         1.0, help="0 leaves the picture alone, 1 is the full style", low=0, high=1
     )
@@ -132,10 +150,32 @@ class PictureConfig(RegionOptions):
 class VideoConfig(RegionOptions):
     """Options of stylize_video.py."""
 
-    input_video: Path = option(help="video file, GIF or folder of frames")
-    output_video: Path = option(help="video file, GIF or folder to write; its ending says which")
+    input_video: str = option(
+        help="video file, GIF, folder of frames, camera's number or device, or stream's URL"
+    )
+    output_video: Path | None = option(
+        None, help="video file, GIF or folder to write; its ending says which"
+    )
     style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
-    checkpoint: str = option("fast", help=CHECKPOINT_HELP)
+    style_path: tuple[Path, ...] | None = option(
+        None, help="any picture as the style, or several to blend"
+    )
+    style_weights: tuple[float, ...] | None = option(
+        None, help="shares of the --style-path pictures in the blend", group="any style", low=0
+    )
+    style_scale: float = option(
+        1.0, help="size of its strokes: 2 doubles them", group="any style", low=0.25, high=4
+    )
+    style_to: str | None = option(
+        None, help="fade to this style, or picture, over the clip", group="any style"
+    )
+    refine_steps: int = option(
+        0,
+        help="steps of tuning its code on what is painted; needs VGG-19",
+        group="any style",
+        low=0,
+    )
+    checkpoint: str | None = option(None, help=CHECKPOINT_HELP + "fast")
     strength: float = option(
         1.0, help="0 leaves the video alone, 1 is the full style", low=0, high=1
     )
@@ -173,6 +213,8 @@ class VideoConfig(RegionOptions):
         group="regions",
         low=1,
     )
+    show: bool = option(False, help="show it in a window; q or Esc ends", group="live")
+    mirror: bool = option(False, help="turn left and right round, as a mirror", group="live")
     start: float = option(0.0, help="begin here, in seconds", group="span and sound", low=0)
     duration: float | None = option(
         None, help="stop after so many seconds; none goes to the end", group="span and sound", low=0
@@ -208,6 +250,11 @@ class TrainConfig(Checked):
     content_dir: Path = option(help="folder of photos and videos, searched with its subfolders")
     style_dir: Path = option(help="folder of style pictures, named by their files; or one picture")
     output: Path = option(help="checkpoint to write, .safetensors")
+    any_style: bool = option(
+        False,
+        help="train an encoder that turns any picture into a style; subfolders of --style-dir have "
+        "equal chances, --style-size is the side of square crops",
+    )
     steps: int = option(20000, help="steps of the optimiser", low=1)
     batch: int = option(4, help="pictures a step, on each process", low=1)
     size: int = option(256, help="pixels of the square photo crops", low=64)

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 
 from nst.errors import InputError
 from nst.image_io import READABLE, list_pictures, read_picture, small_jpeg
-from nst.tensors import to_float
+from nst.tensors import LUMA, to_float
 
 VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi")
 # What Pillow raises for a file that is broken, or so large that it may be an attack.
@@ -27,7 +27,9 @@ FORBIDDEN_IN_NAMES = "*+:,="  # --style reads them as something else
 FRAMES_PER_VIDEO = 32  # evenly spread: more of one shot teach little, and they stay in memory
 
 
-def load_contents(folder: Path, least_side: int) -> list[np.ndarray | Path]:
+def load_contents(
+    folder: Path, least_side: int, flag: str = "--content-dir"
+) -> list[np.ndarray | Path]:
     """Find everything to train on below a folder: pictures' paths and videos' frames.
 
     Each is opened once, so that what cannot be read is known before training: it is left out with
@@ -35,12 +37,13 @@ def load_contents(folder: Path, least_side: int) -> list[np.ndarray | Path]:
 
     Args:
         least_side: pictures with a shorter side below a quarter of this are left out.
+        flag: the option that named the folder.
 
     Raises:
         InputError: no such folder, or nothing in it can be used.
     """
     if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}: check --content-dir")
+        raise InputError(f"there is no folder {folder}: check {flag}")
     contents: list[np.ndarray | Path] = []
     refused = []
     for file in sorted(folder.rglob("*")):
@@ -141,6 +144,62 @@ def steps_of(first: int, last: int, places: range) -> Iterator[list[tuple[int, i
     """Yield the addresses of each step's batch; `places` are this process's part of the batch."""
     for step in range(first, last):
         yield [(step, place) for place in places]
+
+
+class AnySamples(Samples):
+    """Samples for any style: a crop, 0 = identity or 1, and a crop of a style picture.
+
+    Args:
+        styles: groups of style pictures, from `group_styles`; each has the same chance.
+        style_size: pixels of the style's square.
+    """
+
+    def __init__(
+        self,
+        contents: list,
+        size: int,
+        styles: list[list[Path]],
+        style_size: int,
+        identity_share: float,
+        seed: int,
+    ):
+        super().__init__(contents, size, 1, identity_share, seed)
+        self.groups, self.style_size = styles, style_size
+
+    def __getitem__(self, address: tuple[int, int]) -> tuple[Tensor, int, Tensor]:
+        random = np.random.default_rng((self.seed, *address, 1))
+        group = self.groups[random.integers(len(self.groups))]
+        picture = read_picture(group[random.integers(len(group))])
+        crop = other_colors(random_crop(picture, self.style_size, random), random)
+        return *super().__getitem__(address), torch.from_numpy(crop).permute(2, 0, 1)
+
+
+def other_colors(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Turn the hue, change saturation and contrast of every second picture, uint8 (H, W, 3).
+
+    There are fewer paintings than ways to colour one.
+    """
+    turned, angle = random.random() < 0.5, random.uniform(-np.pi, np.pi)
+    saturation, gamma = random.uniform(0.5, 1.5), np.exp(random.normal(0, 0.3))
+    if not turned:
+        return picture
+    light = picture @ np.array(LUMA)
+    blue, red = picture[..., 2] - light, picture[..., 0] - light
+    cos, sin = saturation * np.cos(angle), saturation * np.sin(angle)
+    blue, red = cos * blue - sin * red, sin * blue + cos * red
+    light = 255 * (light / 255) ** gamma
+    green = light - (LUMA[0] * red + LUMA[2] * blue) / LUMA[1]
+    levels = np.stack([light + red, green, light + blue], -1)
+    return levels.round().clip(0, 255).astype(np.uint8)
+
+
+def group_styles(folder: Path, pictures: list[Path]) -> list[list[Path]]:
+    """Return the pictures below a folder by its subfolders; those in none are a group too."""
+    groups: dict[str, list[Path]] = {}
+    for picture in pictures:
+        parts = picture.relative_to(folder).parts
+        groups.setdefault(parts[0] if len(parts) > 1 else "", []).append(picture)
+    return list(groups.values())
 
 
 def center_crop(picture: Image.Image, size: int) -> Tensor:

@@ -19,9 +19,13 @@ from nst.image_io import (
 )
 from nst.masks import colour_plan
 from nst.one_pass import stylize, working_size
+from nst.refinement import code_tuner
 from nst.region_masks import picture_masks
 from nst.regions import chosen_styles
+from nst.styles import wanted_checkpoint
 from nst.tensors import keep_color, resize
+from nst.vgg import VGGFeatures
+from nst.weights import load_vgg19
 
 
 def stylize_pictures(config: PictureConfig) -> None:
@@ -31,14 +35,19 @@ def stylize_pictures(config: PictureConfig) -> None:
         InputError: something the user gave is wrong; nothing is written then.
     """
     jobs = _jobs(config.content_path, config.output)
-    checkpoint = load_checkpoint(config.checkpoint)
-    regions, code, left_alone = chosen_styles(config, checkpoint)
+    checkpoint = load_checkpoint(wanted_checkpoint(config, "quality"))
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
-    net, code = checkpoint.net.to(device, dtype), code.to(device)
-    identity = checkpoint.codes[:1].to(device)
     for source, _ in jobs:  # all are looked at before the first is painted
         working_size(read_picture(source).size[::-1], config.long_side, source)
+    tune = None
+    if config.refine_steps:
+        samples = [load_image(source) for source, _ in jobs[:: -(-len(jobs) // 4)]]
+        vgg = VGGFeatures(load_vgg19(None))
+        tune = code_tuner(checkpoint.net, vgg, samples, config.refine_steps, config.quiet)
+    regions, code, left_alone = chosen_styles(config, checkpoint, tune)
+    net, code = checkpoint.net.to(device, dtype), code.to(device)
+    identity = checkpoint.codes[:1].to(device)
     sources, targets = zip(*jobs, strict=True)
     plans = (None,) * len(jobs)
     if config.mask_output:

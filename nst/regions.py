@@ -18,7 +18,7 @@ from nst.checkpoint import IDENTITY, Checkpoint
 from nst.config import PictureConfig, VideoConfig, flag_of
 from nst.errors import InputError
 from nst.segmentation import CLASSES
-from nst.styles import identity_share, style_code
+from nst.styles import Tune, chosen_style, identity_share, style_code, style_text
 
 BACKGROUND, ORIGINAL = CLASSES[0], "original"
 GROUPS = {
@@ -55,8 +55,12 @@ class Regions:
         rows = [self.rows.get(name, self.rest) for name in CLASSES]
         return F.one_hot(torch.tensor(rows), len(self.styles)).t().float()
 
-    def codes(self, checkpoint: Checkpoint, strength: float) -> tuple[Tensor, Tensor]:
+    def codes(
+        self, checkpoint: Checkpoint, strength: float, scale: float = 1.0, tune: Tune | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Return the styles' codes (K, D) and the share that is the identity's in each (K,).
+
+        See `styles.style_code`.
 
         Raises:
             InputError: a style cannot be read, or the checkpoint does not have it.
@@ -64,13 +68,13 @@ class Regions:
         # What is put back afterwards is painted as itself, so that nothing else shines through
         # where it fades into a style.
         texts = [IDENTITY if style == ORIGINAL else style for style in self.styles]
-        codes = [style_code(checkpoint, text, strength) for text in texts]
+        codes = [style_code(checkpoint, text, strength, scale, tune) for text in texts]
         shares = torch.tensor([identity_share(text, strength) for text in texts])
         return torch.cat(codes), shares.to(codes[0])
 
 
 def chosen_styles(
-    config: PictureConfig | VideoConfig, checkpoint: Checkpoint
+    config: PictureConfig | VideoConfig, checkpoint: Checkpoint, tune: Tune | None = None
 ) -> tuple[Regions | None, Tensor, Tensor]:
     """Return what a script's options say of styles: the regions, None when there are none; the
     codes (K, D); the share (K,) of each that is the identity's.
@@ -79,13 +83,14 @@ def chosen_styles(
         InputError: they cannot be read, or options are given that need regions.
     """
     if config.region:
-        regions = parse_regions(config.region, config.style, config.masks is not None)
-        return regions, *regions.codes(checkpoint, config.strength)
+        regions = parse_regions(config.region, style_text(config), config.masks is not None)
+        codes = regions.codes(checkpoint, config.strength, config.style_scale, tune)
+        return regions, *codes
     for name in ("masks", "mask_output"):
         if getattr(config, name) is not None:
             raise InputError(f"{flag_of(name)} needs --region: say which part takes which style")
-    share = torch.tensor([identity_share(config.style, config.strength)])
-    return None, style_code(checkpoint, config.style, config.strength), share
+    code, share = chosen_style(config, checkpoint, tune)
+    return None, code, torch.tensor([share])
 
 
 def parse_regions(texts: tuple[str, ...], style: str | None, own_masks: bool) -> Regions:

@@ -8,7 +8,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,20 +20,11 @@ from tqdm import tqdm
 
 from nst.checkpoint import IDENTITY, Checkpoint, load_checkpoint
 from nst.config import TrainConfig
-from nst.datasets import (
-    Samples,
-    find_styles,
-    hold_out,
-    load_contents,
-    load_style,
-    small_copy,
-    steps_of,
-)
+from nst.datasets import hold_out, load_contents, load_style, steps_of
 from nst.device import choose_device, choose_dtype
 from nst.errors import InputError
 from nst.losses import (
     content_loss,
-    gram_matrix,
     relative_error,
     style_loss,
     temporal_loss,
@@ -41,6 +32,7 @@ from nst.losses import (
 )
 from nst.motion import SecondFrame, second_frame
 from nst.parallel import average_gradients, join_processes
+from nst.style_targets import find_targets
 from nst.training_log import TrainingLog, describe
 from nst.training_state import check_output, resume, save
 from nst.transformer_net import TransformerNet, widened
@@ -48,10 +40,6 @@ from nst.vgg import VGGFeatures
 from nst.warp import warp
 from nst.weights import load_vgg19
 
-# A code learns from its own style's samples only, so its steps are larger than the net's.
-CODE_RATE = 5.0
-# Shorter side of the copies of the style pictures that a checkpoint carries, to be measured by.
-LARGEST_COPY = 384
 MEMORY_FORMAT = {"memory_format": torch.channels_last}
 
 
@@ -79,41 +67,31 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
             f"it needs more than the {config.holdout} of --holdout"
         )
     held_out, contents = hold_out(contents, config.holdout)
-    style_files = find_styles(config.style_dir, IDENTITY)
+    targets = find_targets(config)
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
     # On a CPU the norms' backward pass is twice as slow in bfloat16 as in float32; VGG has none.
     net_dtype = dtype if device.type == "cuda" else torch.float32
-    checkpoint = start(config, tuple(style_files))
-    rows = torch.tensor([checkpoint.styles.index(name) for name in style_files])
-    # A sample's style to its row in the codes: 0 is the identity's.
-    row_of = torch.cat([torch.zeros(1, dtype=rows.dtype), rows]).to(device)
-    copy_size = min(config.style_size, LARGEST_COPY)
-    checkpoint.pictures |= {n: small_copy(file, copy_size) for n, file in style_files.items()}
+    checkpoint = start(config, {} if config.any_style else targets.files)
     checkpoint.training.update(describe(config, dtype, len(contents), world))
 
     vgg = VGGFeatures(load_vgg19(config.vgg)).to(device, dtype)
-    grams = style_grams(style_files, vgg, config, device)
     net = checkpoint.net.to(device, **MEMORY_FORMAT).requires_grad_(not config.only_codes)
-    codes = nn.Parameter(checkpoint.codes.to(device))
-    checkpoint.codes = codes
-    groups = [{"params": [codes], "scale": CODE_RATE}]
+    groups = targets.prepare(checkpoint, vgg, device)
     if not config.only_codes:
         groups.append({"params": list(net.parameters()), "scale": 1.0})
     parameters = [p for group in groups for p in group["params"]]
     optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
-    first = resume(config, net, codes, optimizer) if config.resume else 0
+    first = resume(config, checkpoint, optimizer) if config.resume else 0
 
-    share = 0.0 if config.only_codes else config.identity_share
-    samples = Samples(contents, config.size, len(style_files), share, config.seed)
     places = range(rank * config.batch, (rank + 1) * config.batch)
     loader = DataLoader(
-        samples,
+        targets.samples(contents),
         batch_sampler=list(steps_of(first, config.steps, places)),
         num_workers=config.workers,
         persistent_workers=config.workers > 0,
     )
-    log = TrainingLog(config, style_files) if rank == 0 else None
+    log = TrainingLog(config, targets.names) if rank == 0 else None
     bar = tqdm(
         loader, "training", config.steps, initial=first, unit="step", smoothing=0.05,
         disable=config.quiet or rank > 0,
@@ -121,9 +99,9 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
     step, begun = first, time.perf_counter()
     try:
         with _interrupts_held_back() as interrupt:
-            for crops, drawn in bar:
+            for crops, *drawn in bar:
                 image = crops.to(device, **MEMORY_FORMAT).to(torch.float32) / 255
-                style = drawn.to(device)
+                codes, style, row, grams = targets.of_step(*drawn)
                 second = None
                 if config.temporal_weight:
                     second = second_frame(image, (config.seed, step, 1), places)
@@ -134,7 +112,7 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
                     grams,
                     image.to(net_dtype),
                     style,
-                    row_of[style],
+                    row,
                     config,
                     second,
                 )
@@ -153,10 +131,11 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
                             "what was saved before stays"
                         )
                     speed = (step - first) * config.batch * world / (time.perf_counter() - begun)
-                    log.terms(step, terms, style, learning_rate(step - 1, config), speed)
+                    rate = learning_rate(step - 1, config)
+                    log.terms(step, terms, style, targets.labels(style), rate, speed)
                     bar.set_postfix(loss=f"{terms['total'].mean().item():.3f}")
                 if log and (step % config.validate_every == 0 or step == config.steps):
-                    log.validate(step, net, codes, rows, vgg, grams, held_out, config)
+                    log.validate(step, net, *targets.held_out(), vgg, held_out, config)
                 if rank == 0 and step % config.save_every == 0:
                     save(config, checkpoint, optimizer, step)
                 if interrupt.is_set():
@@ -225,47 +204,43 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     return config.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def start(config: TrainConfig, names: tuple[str, ...]) -> Checkpoint:
+def start(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
     """Return the net and codes to begin with: new ones, or those of --init with codes added.
 
-    A style that --init does not have begins from the mean of those it has. A wider net than that of
-    --init begins as the same map.
+    A style that --init does not have begins where its encoder says, else from the mean of those it
+    has. A wider net than that of --init begins as the same map.
     """
     if config.only_codes and not config.init:
         raise InputError("--only-codes needs a net to leave alone: give --init")
+    if config.only_codes and config.any_style:
+        raise InputError("--any-style trains a net for all codes: leave out --only-codes")
     if config.widths is not None and len(config.widths) != 3:
         raise InputError(f"--widths has {len(config.widths)} numbers; it needs three")
     if config.init is None:
         net = TransformerNet(config.widths or (32, 64, 128), config.blocks)
-        codes = net.plain_code().repeat(1 + len(names), 1)
-        return Checkpoint(net, codes, (IDENTITY, *names))
+        codes = net.plain_code().repeat(1 + len(files), 1)
+        return Checkpoint(net, codes, (IDENTITY, *files))
     given = load_checkpoint(config.init)
     if config.widths not in (None, given.net.widths):
+        if given.encoder:
+            raise InputError("--widths: a net with an encoder cannot grow; leave it out")
         factor = config.widths[0] // given.net.widths[0]
         if config.widths != tuple(factor * width for width in given.net.widths):
             raise InputError(
                 f"--widths is {config.widths}; --init has {given.net.widths}: give a multiple"
             )
         given.net, given.codes = widened(given.net, given.codes, factor)
-    added = [name for name in names if name not in given.styles]
-    mean = given.codes[1:].mean(0, keepdim=True)
-    codes = torch.cat([given.codes, mean.expand(len(added), -1)])
+    added = [name for name in files if name not in given.styles]
+    if given.encoder:
+        begun = [given.encoder(load_style(files[name], config.style_size)) for name in added]
+    else:
+        begun = [given.codes[1:].mean(0, keepdim=True)] * len(added)
+    codes = torch.cat([given.codes, *begun])
     history = {"init": config.init, "init_training": given.training}
-    return Checkpoint(given.net, codes, (*given.styles, *added), history, given.pictures)
-
-
-def style_grams(
-    files: dict[str, Path], vgg: VGGFeatures, config: TrainConfig, device: torch.device
-) -> dict[str, Tensor]:
-    """Return layer -> (styles, C, C): the targets, from each whole style picture."""
-    rows = []
-    with torch.no_grad():
-        for file in files.values():
-            image = load_style(file, config.style_size).to(device)
-            # The content's layers too, so that a wrong name shows before anything is written.
-            features = vgg(image, (*config.content_layers, *config.style_layers))
-            rows.append({k: gram_matrix(features[k]) for k in config.style_layers})
-    return {layer: torch.cat([row[layer] for row in rows]) for layer in config.style_layers}
+    # An encoder's codes are for one net: it is kept where that stays, or learns with it.
+    kept = given.encoder if config.only_codes or config.any_style else None
+    styles = (*given.styles, *added)
+    return Checkpoint(given.net, codes, styles, history, given.pictures, kept)
 
 
 @contextmanager

@@ -33,21 +33,27 @@ def describe(config: TrainConfig, dtype: torch.dtype, photos: int, processes: in
 class TrainingLog:
     """TensorBoard's file of a run, and its options as JSON beside it."""
 
-    def __init__(self, config: TrainConfig, styles: dict[str, Path]):
+    def __init__(self, config: TrainConfig, styles: list[str]):
         from torch.utils.tensorboard import SummaryWriter
 
         folder = config.log_dir or config.output.with_suffix(".log")
         self.writer = SummaryWriter(str(folder))
-        self.styles = list(styles)
+        self.styles = styles
         options = json.dumps(asdict(config), default=str, indent=2)
         (Path(folder) / "options.json").write_text(options + "\n")
 
     def terms(
-        self, step: int, terms: dict[str, Tensor], style: Tensor, rate: float, speed: float
+        self,
+        step: int,
+        terms: dict[str, Tensor],
+        style: Tensor,
+        labels: list[str],
+        rate: float,
+        speed: float,
     ) -> None:
         self.writer.add_scalar("learning_rate", rate, step)
         self.writer.add_scalar("pictures_per_second", speed, step)
-        painted, style = style > 0, style.tolist()
+        painted = style > 0
         for name, values in terms.items():
             of_this_kind = (
                 values
@@ -56,13 +62,12 @@ class TrainingLog:
             )
             if len(of_this_kind):
                 self.writer.add_scalar(f"loss/{name}", of_this_kind.mean().item(), step)
-            for value, row in zip(values.tolist(), style, strict=True):
-                label = self.styles[row - 1] if row else IDENTITY
+            for value, label in zip(values.tolist(), labels, strict=True):
                 if value or name == "content":
                     self.writer.add_scalar(f"loss_{name}/{label}", value, step)
 
     @torch.no_grad()
-    def validate(self, step, net, codes, rows, vgg, grams, held_out, config) -> None:
+    def validate(self, step, net, codes, rows, grams, vgg, held_out, config) -> None:
         """Write a grid (photo, identity, styles), SSIM and style distance on held-out photos."""
         photos = torch.cat([center_crop(open_content(item), config.size) for item in held_out])
         photos = photos.to(codes.device)

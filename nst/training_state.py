@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from nst.checkpoint import Checkpoint, save_checkpoint
 from nst.config import TrainConfig
@@ -45,6 +44,7 @@ def save(config: TrainConfig, checkpoint: Checkpoint, optimizer, step: int) -> N
         "step": step,
         "net": checkpoint.net.state_dict(),
         "codes": checkpoint.codes.detach(),
+        "encoder": checkpoint.encoder.state_dict() if checkpoint.encoder else None,
         "optimizer": optimizer.state_dict(),
         "random": torch.get_rng_state(),
     }
@@ -52,17 +52,19 @@ def save(config: TrainConfig, checkpoint: Checkpoint, optimizer, step: int) -> N
         torch.save(state, partial)
 
 
-def resume(config: TrainConfig, net, codes: nn.Parameter, optimizer) -> int:
-    """Bring net, codes and optimiser to where the run stopped; return the step to go on with.
+def resume(config: TrainConfig, checkpoint: Checkpoint, optimizer) -> int:
+    """Bring everything to where the run stopped; return the step to go on with.
 
     Raises:
         InputError: the state is of another run or cut short.
     """
     try:
         state = torch.load(state_path(config), map_location="cpu", weights_only=True)
-        net.load_state_dict(state["net"])
+        checkpoint.net.load_state_dict(state["net"])
+        if checkpoint.encoder:
+            checkpoint.encoder.load_state_dict(state["encoder"])
         with torch.no_grad():
-            codes.copy_(state["codes"])
+            checkpoint.codes.copy_(state["codes"])
         optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])
         return state["step"]

@@ -11,34 +11,41 @@ from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
-from io import BytesIO
 
-import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from nst.camera import is_live
 from nst.checkpoint import Checkpoint, load_checkpoint
-from nst.coherence import MotionMean, MotionTracker
+from nst.coherence import MotionTracker
 from nst.config import VideoConfig
 from nst.device import choose_device, choose_dtype
 from nst.errors import InputError
 from nst.files import replacing
 from nst.flow import FlowEstimator
 from nst.frames import Frame, StreamInfo
-from nst.image_io import load_image
-from nst.masks import colour_plan
 from nst.measurement import Measurement, in_words, target_grams
-from nst.one_pass import stylize, working_size
+from nst.one_pass import working_size
+from nst.painting import stylize_frames
 from nst.pipeline import in_background
-from nst.region_masks import GivenMasks, SegmentedMasks, video_masks
+from nst.refinement import code_tuner
+from nst.region_masks import video_masks
 from nst.regions import chosen_styles
-from nst.styles import shares_of
-from nst.tensors import keep_color, resize
-from nst.transformer_net import TransformerNet
+from nst.styles import (
+    CrossFade,
+    Tune,
+    identity_share,
+    style_code,
+    style_pictures,
+    style_text,
+    wanted_checkpoint,
+)
+from nst.tensors import resize
 from nst.vgg import VGGFeatures
 from nst.video_reader import open_video
-from nst.video_writer import VideoWriter, create_video
+from nst.video_writer import create_video
 from nst.weights import load_vgg19
+from nst.window import Window
 
 # Without a report a few small frames are measured, at a cost that does not show.
 SAMPLE_SIDE, SAMPLE_EVERY = 320, 16
@@ -50,29 +57,35 @@ def stylize_video(config: VideoConfig) -> None:
     Raises:
         InputError: something the user gave is wrong; nothing is written then.
     """
-    checkpoint = load_checkpoint(config.checkpoint)
-    regions, code, left_alone = chosen_styles(config, checkpoint)
+    if not (config.output_video or config.show):
+        raise InputError("nothing would be seen: give --output-video, --show or both")
+    checkpoint = load_checkpoint(wanted_checkpoint(config, "fast"))
+    rate = Fraction(config.rate).limit_denominator(1001)
+    span = (config.input_video, config.start, config.duration, rate)
+    tune = _tuner(config, checkpoint, span) if config.refine_steps else None
+    regions, code, left_alone = chosen_styles(config, checkpoint, tune)
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
     net, code = checkpoint.net.to(device, dtype), code.to(device)
     tracker = None
     if config.flow != "none" and (config.temporal_blend or regions and config.masks is None):
         tracker = MotionTracker(FlowEstimator(config.flow, config.flow_long_side, device))
-    rate = Fraction(config.rate).limit_denominator(1001)
-    with open_video(config.input_video, config.start, config.duration, rate) as reader:
-        measurement = _measurement(config, checkpoint)
+    measurement = _measurement(config, checkpoint)
+    with open_video(*span) as reader:
         size = working_size(reader.info.size, config.long_side, config.input_video)
         info = replace(reader.info, size=size)
-        encoding = {"codec": config.codec, "crf": config.crf, "preset": config.preset}
+        fade = _fade(config, checkpoint, tune, code, left_alone, info.frames)
+        # What is live waits in no queue before the net: each frame is the latest.
+        live = is_live(str(config.input_video))
         # The frames that are being painted, kept to be measured.
         originals: deque[Tensor] = deque()
+        resized = _resized(reader, size, config.mirror, originals)
         with (
             video_masks(config, regions, device, dtype, reader.info.rate) as masks,
-            create_video(
-                config.output_video, info, keep_audio=config.keep_audio, **encoding
-            ) as writer,
+            _created(config, info) as writer,
             _mask_writer(config, info) as mask_writer,
-            in_background(_resized(reader, size, originals)) as frames,
+            Window() if config.show else nullcontext() as window,
+            nullcontext(resized) if live else in_background(resized) as frames,
             in_background(
                 stylize_frames(
                     frames,
@@ -84,15 +97,20 @@ def stylize_video(config: VideoConfig) -> None:
                     config.temporal_blend,
                     checkpoint.codes[:1].to(device),
                     left_alone,
+                    fade,
                     masks,
                     mask_writer,
-                )
+                ),
+                depth=1 if live else 2,
             ) as painted,
         ):
             label = f"stylizing, {tracker.flow.method.upper()} flow" if tracker else "stylizing"
             for frame in tqdm(painted, label, info.frames, unit="frame", disable=config.quiet):
-                writer.write(frame)
+                if writer:
+                    writer.write(frame)
                 measurement.add(originals.popleft(), frame.image.cpu())
+                if window and not window.show(frame):
+                    break
     figures = measurement.figures()
     if config.report:
         with replacing(config.report) as partial:
@@ -101,81 +119,74 @@ def stylize_video(config: VideoConfig) -> None:
         print(in_words(figures))
 
 
+def _tuner(config: VideoConfig, checkpoint: Checkpoint, span: tuple) -> Tune:
+    with open_video(*span) as reader:
+        first = next(iter(reader)).image
+    vgg = VGGFeatures(load_vgg19(None))
+    return code_tuner(checkpoint.net, vgg, [first], config.refine_steps, config.quiet)
+
+
+def _fade(
+    config: VideoConfig,
+    checkpoint: Checkpoint,
+    tune: Tune | None,
+    code: Tensor,
+    left_alone: Tensor,
+    frames: int | None,
+) -> CrossFade | None:
+    if not config.style_to:
+        return None
+    if config.region:
+        raise InputError("--style-to fades the whole picture: leave out --region")
+    last = style_code(checkpoint, config.style_to, config.strength, config.style_scale, tune)
+    left_alone_last = identity_share(config.style_to, config.strength)
+    return CrossFade(code, float(left_alone), last.to(code.device), left_alone_last, frames)
+
+
 def _measurement(config: VideoConfig, checkpoint: Checkpoint) -> Measurement:
     """Return what measures the result: each frame for a report, a few otherwise."""
     flow = FlowEstimator("dis")
     if not config.report:
         return Measurement(flow, SAMPLE_SIDE, SAMPLE_EVERY)
-    if config.region:
-        warnings.warn("with regions style is not measured: there are several", stacklevel=2)
-        return Measurement(flow)
-    shares, _ = shares_of(checkpoint, config.style)
-    pictures = {
-        name: load_image(BytesIO(checkpoint.pictures[name]))
-        for name in shares
-        if name in checkpoint.pictures
-    }
-    if len(pictures) < len(shares):
-        line = "this checkpoint has no copy of its style pictures: style is not measured"
-        warnings.warn(line, stacklevel=2)
+    try:
+        if config.region or config.style_to:
+            raise InputError("there is more than one style")
+        pictures, shares = style_pictures(checkpoint, style_text(config))
+    except InputError as error:
+        warnings.warn(f"style is not measured: {error}", stacklevel=2)
         return Measurement(flow)
     vgg = VGGFeatures(load_vgg19())
     return Measurement(flow, None, 1, vgg, target_grams(vgg, pictures, shares))
 
 
-def stylize_frames(
-    frames: Iterable[Frame],
-    net: TransformerNet,
-    code: Tensor,
-    dtype: torch.dtype,
-    preserve_color: bool = False,
-    tracker: MotionTracker | None = None,
-    temporal_blend: float = 0.0,
-    identity: Tensor | None = None,
-    identity_share: float | Tensor = 0.0,
-    masks: SegmentedMasks | GivenMasks | None = None,
-    mask_writer: VideoWriter | None = None,
-) -> Iterator[Frame]:
-    """Paint frames one by one; each result keeps its frame's time.
-
-    Args:
-        code: (K, D), on the net's device; one without masks.
-        dtype: to compute in.
-        preserve_color: keep the frame's colours and paint its lightness only.
-        tracker: a new one, which finds the motion; without it each frame is painted by itself.
-        temporal_blend: share of the last result where the motion can be trusted.
-        identity, identity_share: see `one_pass.stylize`.
-        masks: which part of a frame takes which code.
-        mask_writer: takes pictures of the masks.
-    """
-    mean = MotionMean(temporal_blend)
-    for frame in frames:
-        content = frame.image.to(code.device)
-        motion = tracker.follow(content) if tracker else None
-        weights = masks.follow(content, motion).to(code.device) if masks else None
-        image = stylize(net, content, code, dtype, identity, identity_share, weights)
-        image = mean.update(image, motion) if temporal_blend else image
-        if preserve_color:
-            image = keep_color(image, content)
-        if masks:  # last of all: what is left alone has nothing of the frames before
-            image = masks.regions.restored(image, content, weights)
-        if mask_writer:
-            mask_writer.write(replace(frame, image=colour_plan(weights, content)))
-        yield replace(frame, image=image)
-
-
-def _resized(
-    frames: Iterable[Frame], size: tuple[int, int], originals: deque[Tensor]
-) -> Iterator[Frame]:
-    for frame in frames:
-        image = resize(frame.image, size)
-        originals.append(image)
-        yield replace(frame, image=image)
+def _created(config: VideoConfig, info: StreamInfo):
+    """Return the writer, as a context; of None when nothing is to be written."""
+    if config.output_video is None:
+        return nullcontext()
+    return create_video(
+        config.output_video,
+        info,
+        codec=config.codec,
+        crf=config.crf,
+        preset=config.preset,
+        keep_audio=config.keep_audio,
+    )
 
 
 def _mask_writer(config: VideoConfig, info: StreamInfo):
+    """Return the masks' writer, as a context; of None when they are not asked for."""
     if config.mask_output is None:
         return nullcontext()
-    if config.mask_output.absolute() == config.output_video.absolute():
+    if config.output_video and config.mask_output.absolute() == config.output_video.absolute():
         raise InputError(f"--mask-output is --output-video, {config.output_video}: give another")
     return create_video(config.mask_output, info, keep_audio=False)
+
+
+def _resized(
+    frames: Iterable[Frame], size: tuple[int, int], mirror: bool, originals: deque[Tensor]
+) -> Iterator[Frame]:
+    for frame in frames:
+        image = resize(frame.image, size)
+        image = image.flip(3) if mirror else image
+        originals.append(image)
+        yield replace(frame, image=image)

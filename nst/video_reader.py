@@ -1,4 +1,4 @@
-"""Videos in: files, GIFs and folders of numbered pictures."""
+"""Videos in: files, GIFs, folders of numbered pictures, and by way of `camera` what is live."""
 
 import math
 import re
@@ -11,6 +11,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from PIL import Image, ImageOps
 
+from nst.camera import CameraReader, is_live
 from nst.errors import InputError
 from nst.frames import UNSPECIFIED, Frame, StreamInfo
 from nst.pixels import is_full_range, known_matrix, to_rgb, turn_of
@@ -25,8 +26,8 @@ def open_video(
     start: float = 0.0,
     duration: float | None = None,
     rate: Fraction = Fraction(25),
-) -> "VideoReader | FolderReader":
-    """Open a video file, a GIF or a folder of pictures, to be iterated once, frame by frame.
+) -> "VideoReader | FolderReader | CameraReader":
+    """Open a video file, a GIF, a folder of pictures or a camera, to be iterated once.
 
     Frames come upright, in the order of time. With a `start`, the first frame from there on has the
     time 0; without one the clock is the file's own, moved only so that what comes first, picture or
@@ -41,13 +42,17 @@ def open_video(
     Raises:
         InputError: nothing to read there, or nothing in the span.
     """
-    path = Path(path)
     if not (math.isfinite(start) and start >= 0):
         raise InputError(f"start is {start}: give seconds, 0 or more")
     if duration is not None and not (math.isfinite(duration) and duration > 0):
         raise InputError(f"duration is {duration}: give seconds above 0")
     if rate <= 0:
         raise InputError(f"rate is {rate}: give frames a second above 0")
+    if is_live(str(path)):
+        if start:
+            raise InputError(f"--start is {start:g}; what is live begins now: leave it out")
+        return CameraReader(str(path), duration)
+    path = Path(path)
     # By way of the text, so that 0.04 s is the very time of the second frame of 25 a second.
     first = Fraction(str(start))
     length = None if duration is None else Fraction(str(duration))

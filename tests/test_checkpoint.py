@@ -87,7 +87,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path, checkpoint):
 
 
 def test_a_missing_file_is_named_with_what_else_there_is(tmp_path):
-    with pytest.raises(InputError, match="quality or fast") as caught:
+    with pytest.raises(InputError, match="quality, fast, any_style") as caught:
         load_checkpoint(tmp_path / "none.safetensors")
     assert str(tmp_path / "none.safetensors") in str(caught.value)
     with pytest.raises(InputError):

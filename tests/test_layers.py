@@ -15,17 +15,19 @@ LAYERS = (
     ("files",),
     ("tensors", "config", "weights", "cli", "device", "frames", "pixels", "pipeline"),
     # Below the readers, writers and stories that they serve.
-    ("video_decoder", "video_encoder", "gif_encoder", "parallel", "tflite", "small_deeplab"),
+    ("camera", "video_decoder", "video_encoder", "gif_encoder", "parallel", "tflite")
+    + ("small_deeplab",),
     (
         ("warp", "losses", "vgg", "transformer_net", "style_encoder", "flow", "segmentation")
-        + ("image_io", "video_io", "video_reader", "video_writer", "masks")
+        + ("image_io", "video_io", "video_reader", "video_writer", "masks", "window")
     ),
     ("metrics", "datasets", "motion", "coherence", "checkpoint", "one_pass"),
     # Parts of a story that outgrew its file.
-    ("styles", "training_log", "training_state", "measurement"),
+    ("styles", "style_targets", "refinement", "training_log", "training_state", "measurement"),
     ("regions",),
     ("mask_files",),
     ("region_masks",),
+    ("painting",),
     ("optimize", "training", "video", "pictures", "evaluation"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}

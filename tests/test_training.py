@@ -18,11 +18,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import nst.training
 from nst.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from nst.config import TrainConfig
-from nst.datasets import load_style
+from nst.datasets import find_styles, load_style
 from nst.errors import InputError
 from nst.losses import gram_matrix
 from nst.metrics import style_distances
-from nst.training import find_styles, learning_rate, losses, start, train
+from nst.style_targets import CODE_RATE
+from nst.training import learning_rate, losses, start, train
 from nst.transformer_net import TransformerNet
 from nst.vgg import BLOCKS, VGGFeatures
 
@@ -270,7 +271,7 @@ def test_two_processes_equal_one_with_the_batch_of_both(config, monkeypatch, tmp
     assert equal(ranks[0]["weights"], ranks[1]["weights"])
     totals = torch.stack([torch.cat(rank["totals"]) for rank in ranks], dim=1)
     torch.testing.assert_close(totals, torch.stack(alone.totals), rtol=1e-3, atol=0)
-    begun = start(one, ("dots", "wave")).codes
+    begun = start(one, dict.fromkeys(("dots", "wave"))).codes
     for name, expected in alone.weights().items():
         found = ranks[0]["weights"][name]
         # Adam turns a gradient that is rounding alone into a whole step, so a few may differ.
@@ -305,7 +306,7 @@ def test_init_adds_codes_and_leaves_other_styles_rows_alone(config, monkeypatch,
         assert torch.equal(codes[0], before.codes[0]) == only_codes
     # Six steps of Adam move no number further than six learning rates.
     mean = before.codes[1:].mean(0)
-    reach = nst.training.CODE_RATE * config.learning_rate * config.steps * 1.01
+    reach = CODE_RATE * config.learning_rate * config.steps * 1.01
     assert 0 < (weights["codes"][3] - mean).abs().max() <= reach
     for net in (after.net.state_dict(), recorder.net.state_dict()):
         assert equal(net, before.net.state_dict()) == only_codes
@@ -315,7 +316,7 @@ def test_init_adds_codes_and_leaves_other_styles_rows_alone(config, monkeypatch,
 
 def test_a_wider_net_begins_as_the_one_it_was_made_of(config, given):
     narrow = load_checkpoint(given)
-    wide = start(replace(config, init=str(given), widths=(16, 16, 16)), ("wave",))
+    wide = start(replace(config, init=str(given), widths=(16, 16, 16)), {"wave": None})
     assert wide.styles == narrow.styles and wide.net.widths == (16, 16, 16)
     photo = torch.from_numpy(media.picture(4, (32, 32))).permute(2, 0, 1)[None] / 255
     with torch.no_grad():
@@ -455,3 +456,73 @@ def test_bad_input_is_refused_before_anything_is_written(
         train(replace(config, **changes))
     assert "\n" not in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == files
+
+
+@pytest.fixture
+def any_style(config) -> TrainConfig:
+    """The same run for an encoder, with styles in two folders of one and of four pictures."""
+    for folder in ("waves", "dots"):
+        (config.style_dir / folder).mkdir()
+    for index in range(5):
+        name = "wave" if index < 4 else "dots"
+        path = config.style_dir / ("waves" if index < 4 else "dots") / f"{index}.png"
+        Image.fromarray(style_picture(name)).save(path)
+    for file in config.style_dir.glob("*.png"):
+        file.unlink()
+    return replace(config, any_style=True)
+
+
+def test_any_style_tells_two_styles_apart(any_style, monkeypatch):
+    train(replace(any_style, steps=80, learning_rate=5e-3, identity_share=0.0))
+    loaded = load_checkpoint(any_style.output)
+    assert loaded.styles == ("identity",) and loaded.encoder is not None
+    codes = {}
+    for name in ("wave", "dots"):
+        picture = torch.from_numpy(style_picture(name)).permute(2, 0, 1)[None] / 255
+        codes[name] = loaded.encoder(picture)
+    photo = torch.from_numpy(media.picture(0, (64, 64))).permute(2, 0, 1)[None] / 255
+    wave, dots = (loaded.net(photo, code, torch.ones(1, 1)) for code in codes.values())
+    # The blue style paints bluer than the red one, though neither has a code of its own.
+    assert (wave - dots).mean((0, 2, 3))[2] > 0.05 > -0.05 > (wave - dots).mean((0, 2, 3))[0]
+
+
+def test_any_style_resumed_equals_uninterrupted(any_style, monkeypatch):
+    config = replace(any_style, save_every=2)
+    whole = recorded(monkeypatch, config)
+    expected = load_checkpoint(config.output).encoder.state_dict()
+    # Ctrl-C comes in the third step, which is finished first.
+    Recorder(monkeypatch, lambda: signal.raise_signal(signal.SIGINT), at=2)
+    with pytest.raises(KeyboardInterrupt):
+        train(config)
+    assert load_checkpoint(config.output).training["steps_done"] == 3
+    resumed = recorded(monkeypatch, replace(config, resume=True))
+    assert equal(resumed.net.state_dict(), whole.net.state_dict())
+    assert equal(load_checkpoint(config.output).encoder.state_dict(), expected)
+
+
+def test_new_codes_on_an_encoder_begin_where_it_predicts(any_style, monkeypatch):
+    train(any_style)
+    given = load_checkpoint(any_style.output)
+    config = replace(
+        any_style,
+        any_style=False,
+        init=str(any_style.output),
+        only_codes=True,
+        widths=None,
+        style_dir=any_style.style_dir / "dots",
+        output=any_style.output.with_name("codes.safetensors"),
+        steps=1,
+        learning_rate=1e-6,
+    )
+    train(config)
+    made = load_checkpoint(config.output)
+    assert made.styles == ("identity", "4") and made.encoder is not None
+    expected = given.encoder(load_style(config.style_dir / "4.png", config.style_size))
+    torch.testing.assert_close(made.codes[1:], expected, rtol=1e-2, atol=1e-2)
+
+
+def test_any_style_refuses_what_it_cannot_do(any_style):
+    with pytest.raises(InputError, match="--only-codes"):
+        train(replace(any_style, only_codes=True, init="fast"))
+    with pytest.raises(InputError, match="--style-dir has 5 pictures"):
+        train(replace(any_style, holdout=5, content_dir=any_style.style_dir.parent))

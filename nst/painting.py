@@ -1,0 +1,62 @@
+"""A video's frames painted one after the other: the middle of the story of a stylized video."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from nst.coherence import MotionMean, MotionTracker
+from nst.frames import Frame
+from nst.masks import colour_plan
+from nst.one_pass import stylize
+from nst.region_masks import GivenMasks, SegmentedMasks
+from nst.styles import CrossFade
+from nst.tensors import keep_color
+from nst.transformer_net import TransformerNet
+from nst.video_writer import VideoWriter
+
+
+def stylize_frames(
+    frames: Iterable[Frame],
+    net: TransformerNet,
+    code: Tensor,
+    dtype: torch.dtype,
+    preserve_color: bool = False,
+    tracker: MotionTracker | None = None,
+    temporal_blend: float = 0.0,
+    identity: Tensor | None = None,
+    identity_share: float | Tensor = 0.0,
+    fade: CrossFade | None = None,
+    masks: SegmentedMasks | GivenMasks | None = None,
+    mask_writer: VideoWriter | None = None,
+) -> Iterator[Frame]:
+    """Paint frames one by one; each result keeps its frame's time.
+
+    Args:
+        code: (K, D), on the net's device; one without masks.
+        dtype: to compute in.
+        preserve_color: keep the frame's colours and paint its lightness only.
+        tracker: a new one, which finds the motion; without it each frame is painted by itself.
+        temporal_blend: share of the last result where the motion can be trusted.
+        identity, identity_share: see `one_pass.stylize`.
+        fade: brings each frame's own code and identity share.
+        masks: which part of a frame takes which code.
+        mask_writer: takes pictures of the masks.
+    """
+    mean = MotionMean(temporal_blend)
+    for index, frame in enumerate(frames):
+        if fade:
+            code, identity_share = fade.at(index)
+        content = frame.image.to(code.device)
+        motion = tracker.follow(content) if tracker else None
+        weights = masks.follow(content, motion).to(code.device) if masks else None
+        image = stylize(net, content, code, dtype, identity, identity_share, weights)
+        image = mean.update(image, motion) if temporal_blend else image
+        if preserve_color:
+            image = keep_color(image, content)
+        if masks:  # last of all: what is left alone has nothing of the frames before
+            image = masks.regions.restored(image, content, weights)
+        if mask_writer:
+            mask_writer.write(replace(frame, image=colour_plan(weights, content)))
+        yield replace(frame, image=image)
