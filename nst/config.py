@@ -295,6 +295,12 @@ class TrainConfig(Checked):
         group="losses",
         low=0,
     )
+    temporal_feature_weight: float = option(
+        1.0,
+        help="weight of the change of the encoder's features along it, with --temporal-weight",
+        group="losses",
+        low=0,
+    )
     identity_share: float = option(
         0.1, help="share of the samples that train 'leave it alone', for --strength",
         group="losses", low=0, high=0.9,

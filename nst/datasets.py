@@ -30,7 +30,9 @@ FRAMES_PER_VIDEO = 32  # evenly spread: more of one shot teach little, and they 
 def load_contents(
     folder: Path, least_side: int, flag: str = "--content-dir"
 ) -> list[np.ndarray | Path]:
-    """Find everything to train on below a folder: pictures' paths and videos' frames.
+    """Find everything to train on below a folder: pictures' paths, and frames of videos.
+
+    A video's frame comes with the one that follows it, as uint8 (2, height, width, 3).
 
     Each is opened once, so that what cannot be read is known before training: it is left out with
     one warning that counts them.
@@ -84,8 +86,14 @@ def _video_frames(path: Path) -> list[np.ndarray]:
             seconds = Fraction(container.duration or 0, av.time_base)
             count = stream.frames or int(seconds * (stream.average_rate or 25))
             every = max(1, count // FRAMES_PER_VIDEO)
-            frames = enumerate(container.decode(stream))
-            return [_small(f.to_image()) for i, f in frames if i % every == 0]
+            pairs, first = [], None
+            for i, frame in enumerate(container.decode(stream)):
+                if first is not None:
+                    pairs.append(np.stack([first, _small(frame.to_image())]))
+                first = _small(frame.to_image()) if i % every == 0 else None
+            if first is not None:  # the last one: nothing follows it
+                pairs.append(np.stack([first, first]))
+            return pairs
     except (av.error.FFmpegError, IndexError) as error:
         raise InputError(f"{path} cannot be read as a video") from error
 
@@ -97,13 +105,21 @@ def _small(frame: Image.Image) -> np.ndarray:
 
 def open_content(content: np.ndarray | Path) -> Image.Image:
     """Return an item of `load_contents` as a picture."""
-    return Image.fromarray(content) if isinstance(content, np.ndarray) else read_picture(content)
+    return Image.fromarray(content[0]) if isinstance(content, np.ndarray) else read_picture(content)
+
+
+def following(content: np.ndarray | Path) -> Image.Image | None:
+    """Return the frame after that of `open_content`; None where there is none."""
+    if isinstance(content, Path) or np.array_equal(content[0], content[1]):
+        return None
+    return Image.fromarray(content[1])
 
 
 class Samples(Dataset):
     """Crops with styles, addressed by `(step, place)`; see `steps_of` for the sampler.
 
-    An item is the crop as uint8 (3, size, size) and the row of its style code, 0 = identity.
+    An item is the crop and the same of the frame that follows it, uint8 (2, 3, size, size), and the
+    row of its style code, 0 = identity. Where nothing follows, the crop itself does.
 
     Args:
         contents: from `load_contents`.
@@ -118,11 +134,15 @@ class Samples(Dataset):
     def __getitem__(self, address: tuple[int, int]) -> tuple[Tensor, int]:
         random = np.random.default_rng((self.seed, *address))
         content = self.contents[random.integers(len(self.contents))]
-        crop = random_crop(open_content(content), self.size, random)
+        state = random.bit_generator.state
+        crop = after = random_crop(open_content(content), self.size, random)
+        if (frame := following(content)) is not None:
+            random.bit_generator.state = state
+            after = random_crop(frame, self.size, random)
         style = 1 + int(random.integers(self.styles))
         if random.random() < self.identity_share:
             style = 0
-        return torch.from_numpy(crop).permute(2, 0, 1), style
+        return torch.from_numpy(np.stack([crop, after])).permute(0, 3, 1, 2), style
 
 
 def random_crop(picture: Image.Image, size: int, random: np.random.Generator) -> np.ndarray:

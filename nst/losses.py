@@ -86,5 +86,19 @@ def temporal_loss(
     return (change.square() * validity).sum((1, 2, 3)) / trusted
 
 
+def temporal_feature_loss(features: Tensor, carried: Tensor, validity: Tensor) -> Tensor:
+    """Return the change of features along the motion (N,), relative to their energy.
+
+    The feature term of Gao et al., "ReCoNet", 2018, equation 8, but relative.
+
+    Args:
+        features: (N, C, h, w), at time t.
+        carried: those at t-1, warped to t.
+        validity: (N, 1, h, w).
+    """
+    energy = _at_least_float32(features).square().mean((1, 2, 3)).clamp_min(1e-12)
+    return temporal_loss(features, carried, validity) / energy
+
+
 def _at_least_float32(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -5,18 +5,20 @@ motion instead of on videos with estimated flow. Here a turn, a zoom, a change o
 noise of a camera come on top.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.warp import inside, warp
+from nst.tensors import luminance
+from nst.warp import flow_validity, inside, warp
 
 GRID = 5  # points a side of the smooth random field
 SHIFT, ZOOM, DEGREES = 0.04, 0.04, 2.0  # at most; shares of the picture's side
 FIELD, LIGHT, NOISE = 0.008, 0.03, 2 / 255  # standard deviations
+STILL = 0.2  # share of the samples without motion: only the noise changes, and nothing may boil
 
 
 @dataclass(frozen=True)
@@ -66,4 +68,31 @@ def _coarse_field(random: np.random.Generator) -> np.ndarray:
     camera = shift + np.stack([zoom * x - angle * y, angle * x + zoom * y])
     flow = camera + random.normal(0, FIELD, (2, GRID, GRID))
     light = random.normal(0, LIGHT) + random.normal(0, LIGHT / 2, (1, GRID, GRID))
-    return np.concatenate([flow, light])
+    moves = random.random() >= STILL
+    return moves * np.concatenate([flow, light])
+
+
+def true_second_frame(images: Tensor, after: Tensor, made_up: SecondFrame) -> SecondFrame:
+    """Return `made_up`, but for the samples of videos the frame that does follow.
+
+    Their motion is estimated by DIS, and what is lighter or darker along it is the change of light.
+
+    Args:
+        images, after: (N, 3, H, W); where both are the same nothing is known to follow.
+    """
+    real = [i for i in range(len(images)) if not torch.equal(images[i], after[i])]
+    if not real:
+        return made_up
+    from nst.flow import FlowEstimator  # late: training on photos needs no OpenCV
+
+    flow = FlowEstimator("dis", max(images.shape[-2:]))
+    parts = [getattr(made_up, part.name).clone() for part in fields(SecondFrame)]
+    for i in real:
+        before, now = images[i : i + 1], after[i : i + 1]
+        found = flow.both_ways(flow.prepare(now), flow.prepare(before))
+        backward, forward = (x.to(images.device) for x in found)
+        light = luminance(now) - warp(luminance(before), backward)
+        values = (now, backward, flow_validity(backward, forward), light)
+        for part, value in zip(parts, values, strict=True):
+            part[i] = value[0]
+    return SecondFrame(*parts)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -27,17 +28,18 @@ from nst.losses import (
     content_loss,
     relative_error,
     style_loss,
+    temporal_feature_loss,
     temporal_loss,
     total_variation,
 )
-from nst.motion import SecondFrame, second_frame
+from nst.motion import SecondFrame, second_frame, true_second_frame
 from nst.parallel import average_gradients, join_processes
 from nst.style_targets import find_targets
 from nst.training_log import TrainingLog, describe
 from nst.training_state import check_output, resume, save
 from nst.transformer_net import TransformerNet, widened
 from nst.vgg import VGGFeatures
-from nst.warp import warp
+from nst.warp import resize_flow, warp
 from nst.weights import load_vgg19
 
 MEMORY_FORMAT = {"memory_format": torch.channels_last}
@@ -100,11 +102,14 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
     try:
         with _interrupts_held_back() as interrupt:
             for crops, *drawn in bar:
-                image = crops.to(device, **MEMORY_FORMAT).to(torch.float32) / 255
+                image, after = (
+                    x.to(device, **MEMORY_FORMAT).to(torch.float32) / 255 for x in crops.unbind(1)
+                )
                 codes, style, row, grams = targets.of_step(*drawn)
                 second = None
                 if config.temporal_weight:
                     second = second_frame(image, (config.seed, step, 1), places)
+                    second = true_second_frame(image, after, second)
                 terms = losses(
                     net,
                     codes,
@@ -175,7 +180,8 @@ def losses(
         row: (N,), the row in `codes`.
     """
     weights = nn.functional.one_hot(row, len(codes)).to(codes.dtype)
-    stylized = net(image, codes, weights).float()
+    stylized, encoded = net.paint(image, codes, weights)
+    stylized = stylized.float()
     with torch.no_grad():
         target = vgg(image, config.content_layers)
     features = vgg(stylized, (*config.content_layers, *config.style_layers))
@@ -188,10 +194,15 @@ def losses(
         "identity": 10 * relative_error(stylized, image) * (1 - painted),
     }
     if second is not None:
-        followed = net(second.image.to(image.dtype), codes, weights).float()
+        followed, encoded_after = net.paint(second.image.to(image.dtype), codes, weights)
         carried = warp(stylized, second.flow)
-        change = temporal_loss(followed, carried, second.validity, second.light)
+        change = temporal_loss(followed.float(), carried, second.validity, second.light)
         terms["temporal"] = config.temporal_weight * change
+        size = encoded.shape[-2:]
+        carried = warp(encoded, resize_flow(second.flow, size))
+        validity = F.interpolate(second.validity, size=size, mode="area")
+        change = temporal_feature_loss(encoded_after, carried, validity)
+        terms["temporal_features"] = config.temporal_feature_weight * change
     return {**terms, "total": sum(terms.values())}
 
 

@@ -57,7 +57,7 @@ class TrainingLog:
         for name, values in terms.items():
             of_this_kind = (
                 values
-                if name in ("content", "temporal", "total")
+                if name in ("content", "temporal", "temporal_features", "total")
                 else (values[~painted] if name == "identity" else values[painted])
             )
             if len(of_this_kind):

@@ -76,6 +76,10 @@ class TransformerNet(nn.Module):
         Raises:
             ValueError: the shapes do not fit together.
         """
+        return self.paint(image, codes, weights)[0]
+
+    def paint(self, image: Tensor, codes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Do as `forward`, and return the encoder's features (N, C, H/4, W/4) too."""
         height, width = image.shape[-2:]
         self._check(image, codes, weights)
         if weights.ndim == 4 and torch.equal(weights, weights[..., :1, :1].expand_as(weights)):
@@ -84,12 +88,14 @@ class TransformerNet(nn.Module):
         x = pad_to_multiple(image, 4).contiguous(memory_format=torch.channels_last) * 2 - 1
         for convolution in self.encoder:
             x = F.relu_(norms(_reflected_convolution(x, convolution)))
+        encoded = x
         for first, second in zip(self.residual[::2], self.residual[1::2], strict=True):
             y = F.relu_(norms(_reflected_convolution(x, first)))
             x = x + norms(_reflected_convolution(y, second))
         for convolution in self.decoder:
             x = F.relu_(norms(_doubled_convolution(x, convolution)))
-        return torch.sigmoid(_output_convolution(x, self.output))[..., :height, :width]
+        stylized = torch.sigmoid(_output_convolution(x, self.output))[..., :height, :width]
+        return stylized, encoded
 
     def _check(self, image: Tensor, codes: Tensor, weights: Tensor) -> None:
         if codes.ndim != 2 or codes.shape[1] != self.code_length:

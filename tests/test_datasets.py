@@ -12,6 +12,7 @@ from nst.datasets import (
     Samples,
     center_crop,
     find_styles,
+    following,
     hold_out,
     load_contents,
     load_style,
@@ -75,9 +76,19 @@ def test_styles_and_the_identity_come_as_often_as_asked(photos):
 
 
 def test_samples_are_crops_of_the_size_asked_for(photos):
-    crop, style = Samples(photos, 40, 3, 0.1, seed=0)[7, 1]
-    assert crop.shape == (3, 40, 40) and crop.dtype == torch.uint8
+    crops, style = Samples(photos, 40, 3, 0.1, seed=0)[7, 1]
+    assert crops.shape == (2, 3, 40, 40) and crops.dtype == torch.uint8
+    assert torch.equal(crops[0], crops[1])  # nothing follows a photo
     assert 0 <= style <= 3
+
+
+def test_what_follows_a_frame_is_cropped_as_the_frame_is():
+    """The next frame is the frame inverted, so each pixel tells whether the crops agree."""
+    frame = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    samples = Samples([np.stack([frame, 255 - frame])], 30, 1, 0.0, seed=3)
+    for step in range(5):
+        crop, after = samples[step, 0][0].int()
+        assert (crop + after - 255).abs().max() <= 1
 
 
 @pytest.mark.parametrize("size", [(30, 90), (90, 30), (33, 33)])
@@ -114,6 +125,9 @@ def test_frames_of_videos_are_contents(tmp_path):
     for index, frame in enumerate(contents):
         difference = np.asarray(open_content(frame)).astype(float) - media.picture(index)
         assert np.abs(difference).mean() < 6
+    for content, after in zip(contents, contents[1:], strict=False):
+        assert np.array_equal(content[1], after[0])
+    assert following(contents[-1]) is None
 
 
 def test_long_videos_give_frames_from_all_of_their_length(tmp_path):
@@ -121,14 +135,14 @@ def test_long_videos_give_frames_from_all_of_their_length(tmp_path):
     media.make_clip(tmp_path / "clip.mkv", frames, size=(16, 16), audio=False)
     contents = load_contents(tmp_path, 16)
     assert FRAMES_PER_VIDEO <= len(contents) <= FRAMES_PER_VIDEO + 1
-    last = np.asarray(contents[-1]).astype(float)
+    last = np.asarray(open_content(contents[-1])).astype(float)
     errors = [np.abs(last - media.picture(i, (16, 16))).mean() for i in range(frames)]
     assert np.argmin(errors) >= frames - 3
 
 
 def test_large_frames_are_made_small_for_memorys_sake(tmp_path):
     media.make_clip(tmp_path / "clip.mp4", frames=1, size=(96, 1024), audio=False)
-    assert load_contents(tmp_path, 64)[0].shape == (48, 512, 3)
+    assert load_contents(tmp_path, 64)[0].shape == (2, 48, 512, 3)
 
 
 def test_what_cannot_be_read_is_left_out_with_one_warning_that_counts(tmp_path):

@@ -7,6 +7,7 @@ from nst.losses import (
     gram_matrix,
     relative_error,
     style_loss,
+    temporal_feature_loss,
     temporal_loss,
     total_variation,
 )
@@ -155,3 +156,11 @@ def test_temporal_loss_forgives_the_change_of_light_and_no_other():
     everywhere = torch.ones(1, 1, *carried.shape[-2:])
     assert temporal_loss(carried + 0.1, carried, everywhere, light) < 1e-12
     assert temporal_loss(carried, carried, everywhere, light).item() == pytest.approx(0.01)
+
+
+def test_temporal_feature_loss_is_relative():
+    """Features that change by a tenth of themselves, whatever their scale."""
+    features, everywhere = noise(2, 5, 6, 7), torch.ones(2, 1, 6, 7)
+    for scale in (1e-3, 1.0, 1e3):
+        change = temporal_feature_loss(scale * features, 0.9 * scale * features, everywhere)
+        assert change.tolist() == pytest.approx([0.01, 0.01], rel=1e-4)

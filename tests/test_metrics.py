@@ -1,8 +1,10 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from nst.losses import gram_matrix
-from nst.metrics import ssim, style_distances
+from nst.metrics import content_distance, e_stab, ssim, style_distances, warping_error
+from nst.warp import inside, warp
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -49,3 +51,52 @@ def test_style_distance_of_a_batch_is_the_mean_of_its_pictures():
     alone = [style_distances({"relu1_1": f[None]}, target)["relu1_1"] for f in features]
     together = style_distances({"relu1_1": features}, target)["relu1_1"]
     assert together == pytest.approx(sum(alone) / 3)
+
+
+def moving(frames=6, step=2, height=48, width=64):
+    """Return a texture that moves left by `step` pixels a frame, and the flow back in time."""
+    coarse = torch.rand(1, 3, 12, 40, generator=torch.Generator().manual_seed(0))
+    world = F.interpolate(coarse, size=(height, 160), mode="bicubic").clamp(0, 1)
+    images = [world[..., step * t : step * t + width] for t in range(frames)]
+    back = torch.zeros(1, 2, height, width)
+    back[:, 0] = step
+    return images, back
+
+
+def test_a_texture_that_follows_the_flow_has_no_warping_error():
+    images, back = moving()
+    error = warping_error(images[1], warp(images[0], back), inside(back))
+    assert error < 1e-10
+    assert warping_error(images[1], images[0], inside(back)) > 1e-3
+
+
+def test_noise_raises_the_warping_error_as_its_variance_does():
+    images, back = moving()
+    generator = torch.Generator().manual_seed(1)
+    noise = torch.randn(2, *images[0].shape, generator=generator)
+    for sigma in (0.01, 0.02, 0.05):
+        now, before = images[1] + sigma * noise[0], images[0] + sigma * noise[1]
+        error = warping_error(now, warp(before, back), inside(back))
+        assert error == pytest.approx(2 * sigma**2, rel=0.1)
+
+
+def test_e_stab_of_a_texture_that_follows_the_true_flow_is_zero_and_of_noise_its_deviation():
+    images, back = moving()
+    flows = [-back] * 5
+    masks = [inside(-back)] * 5
+    assert e_stab(images, flows, masks) < 1e-6
+    generator = torch.Generator().manual_seed(1)
+    noisy = [image + 0.05 * torch.randn(image.shape, generator=generator) for image in images]
+    # All pixels count below, those that are seen again above.
+    seen = masks[0].mean().item()
+    assert e_stab(noisy, flows, masks) == pytest.approx(0.05 * (2 * seen) ** 0.5, rel=0.05)
+    assert e_stab(noisy, flows, [0 * mask for mask in masks]) == 0
+    with pytest.raises(ValueError):
+        e_stab(noisy, flows[1:], masks)
+
+
+def test_content_distance_is_relative_to_the_content():
+    content = {"relu4_2": torch.rand(1, 4, 5, 6)}
+    assert content_distance(content, content) == 0
+    half = {"relu4_2": 0.5 * content["relu4_2"]}
+    assert content_distance(half, content) == pytest.approx(0.25)

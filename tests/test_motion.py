@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from nst import motion
-from nst.motion import second_frame
+from nst.motion import second_frame, true_second_frame
 
 
 @pytest.fixture
@@ -52,3 +52,37 @@ def test_what_left_the_frame_is_not_valid(images):
     outside = ((ends < 0) | (ends > 63)).any(1, keepdim=True)
     assert torch.equal(frame.validity == 0, outside)
     assert 0.5 < frame.validity.mean() < 1
+
+
+def test_a_share_of_the_samples_stands_still(images, monkeypatch):
+    still = [
+        second_frame(images[:1], (step,), range(1)).flow.abs().max().item() == 0
+        for step in range(200)
+    ]
+    # Four standard deviations of a binomial share.
+    assert abs(np.mean(still) - motion.STILL) < 4 * (motion.STILL * (1 - motion.STILL) / 200) ** 0.5
+    monkeypatch.setattr(motion, "STILL", 1.0)
+    monkeypatch.setattr(motion, "NOISE", 0.0)
+    assert torch.equal(second_frame(images, (0,), range(3)).image, images)
+
+
+def test_the_frame_that_does_follow_takes_the_place_of_the_made_up_one():
+    """The second sample moves 3 pixels and gets darker; nothing follows the first."""
+    coarse = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+    large = F.interpolate(coarse, size=(64, 96), mode="bicubic").clamp(0.2, 0.8)
+    images, after = large[..., 8:72], large[..., 5:69].clone() - 0.05
+    after[0] = images[0]
+    made_up = second_frame(images, (1,), range(2))
+    found = true_second_frame(images, after, made_up)
+    for part in ("image", "flow", "validity", "light"):
+        assert torch.equal(getattr(found, part)[0], getattr(made_up, part)[0])
+    assert torch.equal(found.image[1], after[1])
+    inner = (1, slice(None), slice(16, -16), slice(16, -16))
+    assert found.flow[inner].mean((1, 2)).tolist() == pytest.approx([-3, 0], abs=0.3)
+    assert found.light[inner].mean().item() == pytest.approx(-0.05, abs=0.01)
+    assert found.validity[inner].mean() > 0.8
+
+
+def test_without_a_next_frame_all_is_made_up(images):
+    made_up = second_frame(images, (1,), range(3))
+    assert true_second_frame(images, images.clone(), made_up) is made_up
