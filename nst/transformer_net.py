@@ -62,10 +62,13 @@ class TransformerNet(nn.Module):
         half = self.code_length // 2
         return torch.cat([torch.ones(half), torch.zeros(half)])
 
+    @torch.no_grad()
     def folded(self, image: Tensor, codes: Tensor) -> Tensor:
-        """Return codes (K, D) with what the norms find in them when all of the image takes them.
+        """Return codes (K, D) that hold what the norms find when all of the image takes a style.
 
-        A norm's x -> (x - mean) / deviation * scale + shift becomes x * scale + shift.
+        A norm's (x - mean) / deviation * scale + shift is written as x * scale + shift. With these
+        codes a region looks as it would if its style had all of the image. Norms that saw the
+        regions as one would give a small one the looks of what surrounds it.
 
         Args:
             image: (1, 3, H, W).
@@ -77,20 +80,15 @@ class TransformerNet(nn.Module):
             self._paint(image, each)
         return torch.stack([each.folded() for each in norms])
 
-    def forward(
-        self, image: Tensor, codes: Tensor, weights: Tensor, folded: bool = False
-    ) -> Tensor:
+    def forward(self, image: Tensor, codes: Tensor, weights: Tensor) -> Tensor:
         """Stylize.
 
         Computed in the image's dtype, whatever that of the parameters.
 
         Args:
             image: (N, 3, H, W), any size from 16 pixels.
-            codes: (K, D).
-            weights: (N, K) or (N, K, H, W), sum 1 over K.
-            folded: the codes are from `folded`, and `weights` are a map. Then each region looks as
-                it would if its style had all of the image; else the norms see all regions as one,
-                and a small one takes on the looks of what surrounds it.
+            codes: (K, D); with a map of weights those that `folded` gives.
+            weights: (N, K) or, as a map, (N, K, H, W), sum 1 over K.
 
         Returns:
             (N, 3, H, W) in [0, 1].
@@ -99,7 +97,7 @@ class TransformerNet(nn.Module):
             ValueError: the shapes do not fit together.
         """
         self._check(image, codes, weights)
-        return self._paint(image, _Norms(codes, weights, self.norm_channels, folded))
+        return self._paint(image, _Norms(codes, weights, self.norm_channels))
 
     def _paint(self, image: Tensor, norms: "_Norms") -> Tensor:
         height, width = image.shape[-2:]
@@ -163,24 +161,22 @@ class _Norms:
     A weight map is pooled to the resolution of the layer that asks for it, once for each.
     """
 
-    def __init__(self, codes: Tensor, weights: Tensor, channels: list[int], folded: bool = False):
+    def __init__(self, codes: Tensor, weights: Tensor, channels: list[int]):
         half = codes.shape[1] // 2
         self.scales = iter(codes[:, :half].split(channels, dim=1))
         self.shifts = iter(codes[:, half:].split(channels, dim=1))
         self.mapped = weights.ndim == 4
         self.weights = pad_to_multiple(weights, 4) if self.mapped else weights
         self.pooled: dict[int, Tensor] = {}
-        self.is_folded = folded
         self.folds: list[tuple[Tensor, Tensor]] = []
 
     def __call__(self, x: Tensor) -> Tensor:
         scale, shift = next(self.scales), next(self.shifts)
         if self.mapped:
-            normed = x if self.is_folded else F.group_norm(x, x.shape[1])
             weights = self._pooled_to(x)
             maps = (weights @ part.to(x.dtype) for part in (shift, scale))
             shift, scale = (part.permute(0, 3, 1, 2) for part in maps)
-            return shift.addcmul_(normed, scale)
+            return shift.addcmul_(x, scale)
         scale, shift = self.weights @ scale, self.weights @ shift
         if len(x) > 1:
             normed = F.group_norm(x, x.shape[1])

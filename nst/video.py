@@ -28,7 +28,7 @@ from nst.frames import Frame, StreamInfo
 from nst.image_io import load_image
 from nst.masks import colour_plan
 from nst.measurement import Measurement, in_words, target_grams
-from nst.one_pass import stylize, working_size
+from nst.one_pass import FoldedCodes, stylize, working_size
 from nst.pipeline import in_background
 from nst.region_masks import GivenMasks, SegmentedMasks, video_masks
 from nst.regions import chosen_styles
@@ -148,12 +148,15 @@ def stylize_frames(
         masks: which part of a frame takes which code.
         mask_writer: takes pictures of the masks.
     """
-    mean = MotionMean(temporal_blend)
+    mean, folds = MotionMean(temporal_blend), FoldedCodes(net, code, dtype)
     for frame in frames:
         content = frame.image.to(code.device)
         motion = tracker.follow(content) if tracker else None
-        weights = masks.follow(content, motion).to(code.device) if masks else None
-        image = stylize(net, content, code, dtype, identity, identity_share, weights)
+        weights = folded = None
+        if masks:
+            weights = masks.follow(content, motion).to(code.device)
+            folded = folds.follow(content, anew=tracker is not None and motion is None)
+        image = stylize(net, content, code, dtype, identity, identity_share, weights, folded)
         image = mean.update(image, motion) if temporal_blend else image
         if preserve_color:
             image = keep_color(image, content)
