@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 
-from nst.config import flag_of
 from nst.errors import InputError
+from nst.options import flag_of
 
 # Type of an option: how it is called in errors and in --help, and what a recipe may hold for it.
 KINDS = {

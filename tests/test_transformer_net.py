@@ -163,7 +163,8 @@ def test_any_size_in_is_the_same_size_out_within_range(net, size, mapped):
 @pytest.mark.parametrize("mapped", [False, True])
 def test_gradient_reaches_every_parameter_every_code_and_every_pixel(net, mapped):
     image = picture((19, 22), batch=2).requires_grad_()
-    codes = some_codes(net, 2).requires_grad_()
+    codes = some_codes(net, 2)
+    codes = (net.folded(image[:1], codes) if mapped else codes).requires_grad_()
     weights = halves((19, 22)).expand(2, 2, 19, 22) if mapped else torch.eye(2)
     wanted = picture((19, 22), batch=2, seed=3)
     (net(image, codes, weights) - wanted).square().sum().backward()
