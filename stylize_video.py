@@ -9,14 +9,15 @@ from nst.cli import run
 from nst.config import VideoConfig
 
 
-def main(config: VideoConfig) -> None:
+def main(config: VideoConfig) -> str | None:
     """Stylize the video that `config` names."""
     # Decoder, net and encoder share the cores: OpenMP workers that spin while they wait for the
     # next layer slow the encoder down. OpenMP reads this once, when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from nst.video import stylize_video  # late: --help must not wait for torch
 
-    stylize_video(config)
+    line = stylize_video(config)
+    return None if config.quiet else line
 
 
 if __name__ == "__main__":

@@ -6,19 +6,24 @@ The masks are label pictures, white where the region is; they may be a little wi
 """
 
 import argparse
+import tempfile
 import time
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from nst.coherence import MotionTracker
+from nst.config import VideoConfig
 from nst.device import choose_device, choose_dtype
 from nst.flow import FlowEstimator
+from nst.mask_files import video_streams
 from nst.region_masks import GivenMasks, SegmentedMasks
 from nst.regions import parse_regions
 from nst.segmentation import LONG_SIDE, Segmenter
+from nst.video import stylize_video
 from nst.video_reader import open_video
 from nst.warp import resize_flow, warp
 from nst.weights import DEEPLAB_FILES, find
@@ -29,12 +34,11 @@ COLUMNS = "found  inside    IoU  steady  at look  between   ms/frame"
 def load_clip(video: Path, masks: Path) -> tuple[list[Tensor], list[Tensor], list]:
     """Return the frames, their true masks (1, 1, H, W) and the motion into each."""
     tracker = MotionTracker(FlowEstimator())
-    with open_video(video) as reader:
+    regions = parse_regions(("255=style",), None, own_masks=True)
+    with open_video(video) as reader, ExitStack() as files:
         frames = [frame.image for frame in reader]
-        truth = GivenMasks(
-            parse_regions(("255=style",), None, own_masks=True), masks, 0, reader.info.rate
-        )
-    true = [truth.follow(frame)[:, :1] for frame in frames]
+        truth = GivenMasks(regions, video_streams(regions, masks, reader.info.rate, 0, files), 0)
+        true = [truth.follow(frame)[:, :1] for frame in frames]
     return frames, true, [tracker.follow(frame) for frame in frames]
 
 
@@ -69,14 +73,37 @@ def measure(source: SegmentedMasks, frames, true, motions, steady: bool) -> str:
     )
 
 
+def print_cost(video: Path, rounds: int) -> None:
+    """Print what regions cost of the time of a whole run, at 640 pixels."""
+    styles = ("starry_night", "great_wave", "the_scream")
+    three = ("person=starry_night", "animals,vehicles=the_scream", "background=great_wave")
+    with tempfile.TemporaryDirectory() as folder:
+        common = {"input_video": video, "output_video": Path(folder) / "out.mp4"}
+        common |= {"quiet": True, "long_side": 640}
+        runs = {
+            "no region": VideoConfig(style=styles[0], **common),
+            "three regions": VideoConfig(region=three, **common),
+        }
+        times = {name: [] for name in runs}
+        for _ in range(rounds + 1):  # the first one warms up
+            for name, config in runs.items():
+                begin = time.perf_counter()
+                stylize_video(config)
+                times[name].append(time.perf_counter() - begin)
+    best = {name: min(seconds[1:]) for name, seconds in times.items()}
+    for name, seconds in best.items():
+        print(f"{name:14}{seconds:7.2f} s  x {seconds / best['no region']:.2f}")
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--video", type=Path, required=True)
     parser.add_argument("--masks", type=Path, required=True)
     parser.add_argument("--region", default="person")
-    parser.add_argument("--every", type=int, default=3)
+    parser.add_argument("--every", type=int, default=2)
     parser.add_argument("--sizes", type=int, nargs="+", default=[257, LONG_SIDE])
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     regions = parse_regions((f"{options.region}=style",), None, own_masks=False)
@@ -96,7 +123,10 @@ def main() -> None:
             source = SegmentedMasks(regions, segmenter, every, feather=2)
             line = measure(source, frames, true, motions, steady)
             label = f"{every}" if steady else "alone"
-            print(f"{kind:11}{size:6}  {label:>5}  {line}")
+            print(f"{kind:11}{size:6}  {label:>5}  {line}", flush=True)
+    if options.rounds:
+        print("\nwhole run, fast net, 640 pixels")
+        print_cost(options.video, options.rounds)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 
-from nst.config import flag_of
 from nst.errors import InputError
+from nst.options import flag_of
 
 # Type of an option: how it is called in errors and in --help, and what a recipe may hold for it.
 KINDS = {
@@ -32,13 +32,17 @@ def run(
 ) -> int:
     """Call `main` with the options of the command line and return the script's exit status.
 
+    What `main` returns, if anything, is printed.
+
     What the user can put right becomes one line on stderr and status 2. Any other exception passes
     through: it is a bug, and its traceback is needed.
     """
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            main(_parse(config_class, description, argv))
+            answer = main(_parse(config_class, description, argv))
+            if answer:
+                print(answer)
         except KeyboardInterrupt:
             status, line = 130, "interrupted"
         except BrokenPipeError:

@@ -181,13 +181,13 @@ def _plot(figures: dict, path: Path) -> None:
         figure.savefig(partial, dpi=100)
 
 
-def main(config: EvaluationConfig) -> None:
-    """Measure, and say the figures in one line."""
+def main(config: EvaluationConfig) -> str:
+    """Measure, and return the figures in one line."""
     figures = evaluate(config)
     line = in_words(figures)
     if "e_stab" in figures:
         line += f"; e_stab {figures['e_stab']:.4f}"
-    print(f"{line}; flow by {figures['flow'].upper()}, {figures['frames']} frames")
+    return f"{line}; flow by {figures['flow'].upper()}, {figures['frames']} frames"
 
 
 if __name__ == "__main__":

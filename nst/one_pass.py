@@ -11,6 +11,7 @@ from nst.tensors import fit, resize
 from nst.transformer_net import TransformerNet
 
 LEAST_SIDE = 16
+LEAST_HALVED = 128
 SMALL_SIDE = 160  # of the copy on which the identity's loss of light and colour is found
 
 
@@ -23,6 +24,7 @@ def stylize(
     identity: Tensor | None = None,
     identity_share: float | Tensor = 0.0,
     weights: Tensor | None = None,
+    folded: Tensor | None = None,
 ) -> Tensor:
     """Paint one image (1, 3, H, W) with codes (K, D), computed in `dtype`, given in float32.
 
@@ -34,14 +36,18 @@ def stylize(
         identity: the identity's code (1, D).
         identity_share: its share in the codes, 0 to 1; one for all, or (K,).
         weights: style weights (1, K, H, W); None is for one code.
+        folded: with `weights`, the codes (K, D) that `TransformerNet.folded` gives.
     """
-    whole = codes.new_ones(1, 1) if weights is None else weights
-    painted = net(image.to(dtype), codes, whole).float()
+    weights = codes.new_ones(1, 1) if weights is None else weights
+    if weights.ndim == 4 and torch.equal(weights, weights[..., :1, :1].expand_as(weights)):
+        weights = weights[..., 0, 0]  # exactly the picture without a map
+    mapped = weights.ndim == 4
+    painted = net(image.to(dtype), folded if mapped else codes, weights).float()
     shares = torch.as_tensor(identity_share, device=image.device)
     if identity is None or not shares.any():
         return painted
-    if weights is not None:
-        shares = (weights * shares.expand(len(codes)).view(1, -1, 1, 1)).sum(1, keepdim=True)
+    shares = torch.einsum("nk...,k->n...", weights, shares.expand(len(codes)))[:, None]
+    shares = shares if mapped else shares[..., None, None]
     size = tuple(image.shape[-2:])
     small = resize(image, fit(size, min(max(size), SMALL_SIDE)))
     if min(small.shape[-2:]) < LEAST_SIDE:
@@ -50,6 +56,42 @@ def stylize(
     broad = F.avg_pool2d(F.pad(lost, (2, 2, 2, 2), mode="replicate"), 5, 1)
     broad = F.interpolate(broad, size=size, mode="bilinear", align_corners=False)
     return (painted + shares * broad).clamp(0, 1)
+
+
+class FoldedCodes:
+    """Codes with what a net's norms find in a video: see `TransformerNet.folded`.
+
+    A frame at half size tells that well enough, and slowly as it changes, one style a frame does.
+
+    Args:
+        codes: (K, D), on the net's device.
+        dtype: to compute in.
+    """
+
+    def __init__(self, net: TransformerNet, codes: Tensor, dtype: torch.dtype):
+        self.net, self.codes, self.dtype = net, codes, dtype
+        self._folded: Tensor | None = None
+        self._next = 0
+
+    @torch.inference_mode()
+    def follow(self, image: Tensor, anew: bool) -> Tensor:
+        """Return the folded codes (K, D) for the next frame.
+
+        Args:
+            image: (1, 3, H, W).
+            anew: a shot begins, or there is only this picture.
+        """
+        image = image.to(self.dtype)
+        half = F.avg_pool2d(image, 2) if min(image.shape[-2:]) >= LEAST_HALVED else image
+        if anew or self._folded is None:
+            self._folded = self.net.folded(half, self.codes)
+        else:
+            k = self._next
+            now = self.net.folded(half, self.codes[k : k + 1])[0]
+            self._folded = self._folded.clone()
+            self._folded[k] = (self._folded[k] + now) / 2
+            self._next = (k + 1) % len(self.codes)
+        return self._folded
 
 
 def working_size(

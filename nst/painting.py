@@ -9,7 +9,7 @@ from torch import Tensor
 from nst.coherence import MotionMean, MotionTracker
 from nst.frames import Frame
 from nst.masks import colour_plan
-from nst.one_pass import stylize
+from nst.one_pass import FoldedCodes, stylize
 from nst.region_masks import GivenMasks, SegmentedMasks
 from nst.styles import CrossFade
 from nst.tensors import keep_color
@@ -44,14 +44,17 @@ def stylize_frames(
         masks: which part of a frame takes which code.
         mask_writer: takes pictures of the masks.
     """
-    mean = MotionMean(temporal_blend)
+    mean, folds = MotionMean(temporal_blend), FoldedCodes(net, code, dtype)
     for index, frame in enumerate(frames):
         if fade:
             code, identity_share = fade.at(index)
         content = frame.image.to(code.device)
         motion = tracker.follow(content) if tracker else None
-        weights = masks.follow(content, motion).to(code.device) if masks else None
-        image = stylize(net, content, code, dtype, identity, identity_share, weights)
+        weights = folded = None
+        if masks:
+            weights = masks.follow(content, motion).to(code.device)
+            folded = folds.follow(content, anew=tracker is not None and motion is None)
+        image = stylize(net, content, code, dtype, identity, identity_share, weights, folded)
         image = mean.update(image, motion) if temporal_blend else image
         if preserve_color:
             image = keep_color(image, content)

@@ -69,8 +69,11 @@ def stylize_pictures(config: PictureConfig) -> None:
             content = resize(
                 content, working_size(tuple(content.shape[-2:]), config.long_side, source)
             ).to(device)
-            weights = masks.follow(content).to(device) if masks else None
-            stylized = stylize(net, content, code, dtype, identity, left_alone, weights)
+            weights = folded = None
+            if masks:
+                weights = masks.follow(content).to(device)
+                folded = net.folded(content.to(dtype), code)
+            stylized = stylize(net, content, code, dtype, identity, left_alone, weights, folded)
             if config.preserve_color:
                 stylized = keep_color(stylized, content)
             if masks:

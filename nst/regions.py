@@ -15,8 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nst.checkpoint import IDENTITY, Checkpoint
-from nst.config import PictureConfig, VideoConfig, flag_of
+from nst.config import PictureConfig, VideoConfig
 from nst.errors import InputError
+from nst.options import flag_of
 from nst.segmentation import CLASSES
 from nst.styles import Tune, chosen_style, identity_share, style_code, style_text
 

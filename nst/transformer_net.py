@@ -16,6 +16,8 @@ from torch import Tensor, nn
 
 from nst.tensors import pad_to_multiple
 
+EPSILON = 1e-5  # added to the variance in norms
+
 # Taps of a 3-tap filter after doubling by repetition, as the 4 taps of a transposed convolution of
 # stride 2: [w2, w1 + w2, w0 + w1, w0].
 DOUBLING = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
@@ -60,6 +62,24 @@ class TransformerNet(nn.Module):
         half = self.code_length // 2
         return torch.cat([torch.ones(half), torch.zeros(half)])
 
+    @torch.no_grad()
+    def folded(self, image: Tensor, codes: Tensor) -> Tensor:
+        """Return codes (K, D) that hold what the norms find when all of the image takes a style.
+
+        A norm's (x - mean) / deviation * scale + shift is written as x * scale + shift. With these
+        codes a region looks as it would if its style had all of the image. Norms that saw the
+        regions as one would give a small one the looks of what surrounds it.
+
+        Args:
+            image: (1, 3, H, W).
+            codes: (K, D).
+        """
+        whole = codes.new_ones(1, 1)
+        norms = [_Norms(code[None], whole, self.norm_channels) for code in codes]
+        for each in norms:
+            self._paint(image, each)
+        return torch.stack([each.folded() for each in norms])
+
     def forward(self, image: Tensor, codes: Tensor, weights: Tensor) -> Tensor:
         """Stylize.
 
@@ -67,8 +87,8 @@ class TransformerNet(nn.Module):
 
         Args:
             image: (N, 3, H, W), any size from 16 pixels.
-            codes: (K, D).
-            weights: (N, K) or (N, K, H, W), sum 1 over K.
+            codes: (K, D); with a map of weights those that `folded` gives.
+            weights: (N, K) or, as a map, (N, K, H, W), sum 1 over K.
 
         Returns:
             (N, 3, H, W) in [0, 1].
@@ -80,11 +100,11 @@ class TransformerNet(nn.Module):
 
     def paint(self, image: Tensor, codes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Do as `forward`, and return the encoder's features (N, C, H/4, W/4) too."""
-        height, width = image.shape[-2:]
         self._check(image, codes, weights)
-        if weights.ndim == 4 and torch.equal(weights, weights[..., :1, :1].expand_as(weights)):
-            weights = weights[..., 0, 0]  # the same picture, bit by bit, and sooner
-        norms = _Norms(codes, weights, self.norm_channels)
+        return self._paint(image, _Norms(codes, weights, self.norm_channels))
+
+    def _paint(self, image: Tensor, norms: "_Norms") -> tuple[Tensor, Tensor]:
+        height, width = image.shape[-2:]
         x = pad_to_multiple(image, 4).contiguous(memory_format=torch.channels_last) * 2 - 1
         for convolution in self.encoder:
             x = F.relu_(norms(_reflected_convolution(x, convolution)))
@@ -154,22 +174,31 @@ class _Norms:
         self.mapped = weights.ndim == 4
         self.weights = pad_to_multiple(weights, 4) if self.mapped else weights
         self.pooled: dict[int, Tensor] = {}
+        self.folds: list[tuple[Tensor, Tensor]] = []
 
     def __call__(self, x: Tensor) -> Tensor:
         scale, shift = next(self.scales), next(self.shifts)
-        groups = x.shape[1]
-        if not self.mapped and len(x) == 1:
-            # One code for the whole batch: the norm's own affine step costs nothing extra.
-            scale, shift = ((self.weights @ part)[0].to(x.dtype) for part in (scale, shift))
-            return F.group_norm(x, groups, scale, shift)
-        normed = F.group_norm(x, groups)
-        if not self.mapped:
-            scale, shift = ((self.weights @ part)[..., None, None] for part in (scale, shift))
-            return torch.addcmul(shift.to(x.dtype), normed, scale.to(x.dtype))
-        weights = self._pooled_to(x)
-        maps = (weights @ part.to(x.dtype) for part in (shift, scale))
-        shift, scale = (part.permute(0, 3, 1, 2) for part in maps)
-        return shift.addcmul_(normed, scale)
+        if self.mapped:
+            weights = self._pooled_to(x)
+            maps = (weights @ part.to(x.dtype) for part in (shift, scale))
+            shift, scale = (part.permute(0, 3, 1, 2) for part in maps)
+            return shift.addcmul_(x, scale)
+        scale, shift = self.weights @ scale, self.weights @ shift
+        if len(x) > 1:
+            normed = F.group_norm(x, x.shape[1])
+            scale, shift = (part[..., None, None].to(x.dtype) for part in (scale, shift))
+            return torch.addcmul(shift, normed, scale)
+        # One code for the whole batch: the norm's own affine step costs nothing extra.
+        _, channels, height, width = x.shape
+        size = (1, channels, height * width, channels, EPSILON)
+        affine = (part[0].to(x.dtype) for part in (scale, shift))
+        normed, mean, inverse = torch.native_group_norm(x, *affine, *size)
+        self.folds.append((scale * inverse, shift - mean * inverse * scale))
+        return normed
+
+    def folded(self) -> Tensor:
+        """Return the code (D,) of the pass that went by, with what its norms found in it."""
+        return torch.cat([part[0] for parts in zip(*self.folds, strict=True) for part in parts])
 
     def _pooled_to(self, x: Tensor) -> Tensor:
         """Return the map (N, h, w, K); channels last, mixing codes is one matrix product."""

@@ -51,8 +51,11 @@ from nst.window import Window
 SAMPLE_SIDE, SAMPLE_EVERY = 320, 16
 
 
-def stylize_video(config: VideoConfig) -> None:
+def stylize_video(config: VideoConfig) -> str:
     """Stylize the video that `config` names and write it, with its times and its sound.
+
+    Returns:
+        How steady it is and how near to the original, in one line.
 
     Raises:
         InputError: something the user gave is wrong; nothing is written then.
@@ -115,8 +118,7 @@ def stylize_video(config: VideoConfig) -> None:
     if config.report:
         with replacing(config.report) as partial:
             partial.write_text(json.dumps(figures, indent=1) + "\n")
-    if not config.quiet:
-        print(in_words(figures))
+    return in_words(figures)
 
 
 def _tuner(config: VideoConfig, checkpoint: Checkpoint, span: tuple) -> Tune:

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from nst.cli import run
-from nst.config import Checked, PictureConfig, TrainConfig, VideoConfig, option
+from nst.config import PictureConfig, TrainConfig, VideoConfig
 from nst.errors import InputError
+from nst.options import Checked, option
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = {

@@ -249,3 +249,65 @@ class TestBadInput:
     def test_options(self, stylize, content, album, tmp_path, source, options, part):
         output = tmp_path / ("out.png" if source == "in.png" else "out")
         assert part in self.refused(stylize, tmp_path / source, output, tmp_path, **options)
+
+
+class TestRegions:
+    """Each of two pictures with a mask of its own, white on the left."""
+
+    @pytest.fixture
+    def masks(self, tmp_path) -> Path:
+        (tmp_path / "masks").mkdir()
+        for name, share in (("in", 0.5), ("a", 0.5), ("b", 0.25)):
+            levels = np.zeros((48, 64), np.uint8)
+            levels[:, : int(64 * share)] = 255
+            Image.fromarray(levels).save(tmp_path / "masks" / f"{name}.png")
+        return tmp_path / "masks"
+
+    def test_each_side_has_its_style(self, stylize, painted, content, masks, tmp_path):
+        region = ("255=wave:0.5", "background=wave+scream")
+        stylize(content, tmp_path / "out.png", masks=masks / "in.png", region=region, feather=0)
+        found = read(tmp_path / "out.png")
+        half = painted(read(content), (0.5, 0.5, 0))
+        blend = painted(read(content), (0, 0.5, 0.5))
+        assert np.abs(found[:, :8] - half[:, :8]).max() <= 1
+        assert np.abs(found[:, -8:] - blend[:, -8:]).max() <= 1
+        assert np.abs(half - blend).mean() > 5
+
+    def test_original_is_the_picture(self, stylize, content, masks, tmp_path):
+        region = ("255=original", "background=wave")
+        stylize(content, tmp_path / "out.png", masks=masks / "in.png", region=region, feather=0)
+        found, given = read(tmp_path / "out.png").astype(int), read(content)
+        assert np.abs(found[:, :32] - given[:, :32]).max() == 0
+        assert np.abs(found[:, 32:] - given[:, 32:]).mean() > 5
+
+    def test_a_folder_takes_a_folder_of_masks(self, stylize, masks, tmp_path):
+        (tmp_path / "album").mkdir()
+        for name in ("a", "b"):
+            save(tmp_path / "album" / f"{name}.png")
+        options = {"region": ("255=original",), "style": "wave", "feather": 0}
+        stylize(
+            tmp_path / "album",
+            tmp_path / "out",
+            masks=masks,
+            mask_output=tmp_path / "plans",
+            **options,
+        )
+        assert sorted(p.name for p in (tmp_path / "plans").iterdir()) == ["a.png", "b.png"]
+        for name, column in (("a", 32), ("b", 16)):
+            found = read(tmp_path / "out" / f"{name}.png").astype(int)
+            gap = np.abs(found - read(tmp_path / "album" / f"{name}.png")).mean((0, 2))
+            assert gap[:column].max() == 0 and gap[column:].mean() > 5
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"region": ("person",)}, "write it like person=wave"),
+            ({"masks": Path("x.png")}, "--masks needs --region"),
+            ({"region": ("255=wave",), "masks": Path("x.png")}, "no file x.png"),
+        ],
+    )
+    def test_bad_input_writes_nothing(self, stylize, content, tmp_path, options, message):
+        before = tree(tmp_path)
+        with pytest.raises(InputError, match=message):
+            stylize(content, tmp_path / "out.png", **options)
+        assert tree(tmp_path) == before

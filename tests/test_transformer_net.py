@@ -86,33 +86,46 @@ class PlainNet(nn.Module):
 
 
 class RegionNorm(nn.Module):
-    """Instance norm whose scale and shift are mixed pixel by pixel by a weight map."""
+    """Instance norms of several nets that see the same layer, mixed pixel by pixel by a map.
 
-    def __init__(self, pairs: list[tuple[Tensor, Tensor]], weights: Tensor):
+    Each net has painted all of the picture in its own style: what its norm found then is used.
+    """
+
+    def __init__(self, affine: list[tuple[Tensor, Tensor]], found: list[Tensor], weights: Tensor):
         super().__init__()
-        self.pairs, self.weights = pairs, weights
+        self.affine, self.found, self.weights = affine, found, weights
 
     def forward(self, x: Tensor) -> Tensor:
-        factor = self.weights.shape[-1] // x.shape[-1]
-        pooled = F.avg_pool2d(self.weights, factor)
-        mean, var = x.mean((2, 3), keepdim=True), x.var((2, 3), correction=0, keepdim=True)
-        x = (x - mean) / (var + 1e-5).sqrt()
-        scale, shift = 0, 0
-        for k, (own_scale, own_shift) in enumerate(self.pairs):
-            scale = scale + pooled[:, k : k + 1] * own_scale.view(1, -1, 1, 1)
-            shift = shift + pooled[:, k : k + 1] * own_shift.view(1, -1, 1, 1)
-        return x * scale + shift
+        pooled = F.avg_pool2d(self.weights, self.weights.shape[-1] // x.shape[-1])
+        result = 0
+        for k, ((scale, shift), own) in enumerate(zip(self.affine, self.found, strict=True)):
+            mean, var = own.mean((2, 3), keepdim=True), own.var((2, 3), correction=0, keepdim=True)
+            normed = (x - mean) / (var + 1e-5).sqrt()
+            styled = normed * scale.view(1, -1, 1, 1) + shift.view(1, -1, 1, 1)
+            result = result + pooled[:, k : k + 1] * styled
+        return result
 
 
-def plain_with_regions(net: TransformerNet, codes: Tensor, weights: Tensor) -> PlainNet:
+def with_regions(net: TransformerNet, image: Tensor, codes: Tensor, weights: Tensor) -> Tensor:
+    """Paint each style alone, then all of them together."""
+    seen = []
+    for code in codes:
+        plain, own = PlainNet(net, code), []
+        for module in plain.modules():
+            if isinstance(module, nn.InstanceNorm2d):
+                module.register_forward_pre_hook(lambda _, x, own=own: own.append(x[0]))
+        plain(image)
+        seen.append(own)
+    affine = list(zip(*(PlainNet.split(net, code) for code in codes), strict=True))
+    norms = [
+        RegionNorm(a, f, weights) for a, f in zip(affine, zip(*seen, strict=True), strict=True)
+    ]
     plain = PlainNet(net, codes[0])
-    pairs = list(zip(*(PlainNet.split(net, code) for code in codes), strict=True))
-    parts = [plain.down, *plain.residual, plain.up]
-    for part in parts:
+    for part in [plain.down, *plain.residual, plain.up]:
         for index, module in enumerate(part):
             if isinstance(module, nn.InstanceNorm2d):
-                part[index] = RegionNorm(pairs.pop(0), weights)
-    return plain
+                part[index] = norms.pop(0)
+    return plain(image)
 
 
 @torch.no_grad()
@@ -139,8 +152,10 @@ def test_a_size_that_is_no_multiple_of_four_is_mirrored_and_cropped(net):
 @pytest.mark.parametrize("size", [(16, 16), (17, 31), (16, 45), (37, 19)])
 @pytest.mark.parametrize("mapped", [False, True])
 def test_any_size_in_is_the_same_size_out_within_range(net, size, mapped):
-    weights = halves(size) if mapped else torch.tensor([[0.3, 0.7]])
-    stylized = net(picture(size), 5 * some_codes(net, 2), weights)
+    codes, weights = 5 * some_codes(net, 2), torch.tensor([[0.3, 0.7]])
+    if mapped:
+        codes, weights = net.folded(picture(size), codes), halves(size)
+    stylized = net(picture(size), codes, weights)
     assert stylized.shape == (1, 3, *size)
     assert stylized.min() >= 0 and stylized.max() <= 1 and stylized.std() > 0.05
 
@@ -148,7 +163,8 @@ def test_any_size_in_is_the_same_size_out_within_range(net, size, mapped):
 @pytest.mark.parametrize("mapped", [False, True])
 def test_gradient_reaches_every_parameter_every_code_and_every_pixel(net, mapped):
     image = picture((19, 22), batch=2).requires_grad_()
-    codes = some_codes(net, 2).requires_grad_()
+    codes = some_codes(net, 2)
+    codes = (net.folded(image[:1], codes) if mapped else codes).requires_grad_()
     weights = halves((19, 22)).expand(2, 2, 19, 22) if mapped else torch.eye(2)
     wanted = picture((19, 22), batch=2, seed=3)
     (net(image, codes, weights) - wanted).square().sum().backward()
@@ -168,12 +184,13 @@ def test_a_style_that_is_not_asked_for_gets_no_gradient(net):
 
 
 @torch.no_grad()
-def test_a_constant_map_equals_weights_for_the_whole_picture(net):
-    codes, image = some_codes(net, 3), picture((18, 25), batch=2)
-    weights = torch.tensor([[0.2, 0.5, 0.3], [0.0, 1.0, 0.0]])
-    mapped = weights[:, :, None, None].expand(2, 3, 18, 25)
-    expected = net(image, codes, weights)
-    torch.testing.assert_close(net(image, codes, mapped), expected, rtol=1e-4, atol=1e-5)
+def test_a_map_of_one_style_equals_that_style(net):
+    codes, image = some_codes(net, 3), picture((18, 25))
+    folded = net.folded(image, codes)
+    for k, row in enumerate(torch.eye(3)):
+        mapped = row[None, :, None, None].expand(1, 3, 18, 25)
+        expected = net(image, codes[k : k + 1], torch.ones(1, 1))
+        torch.testing.assert_close(net(image, folded, mapped), expected, rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
@@ -190,13 +207,13 @@ def test_one_hot_weights_take_one_code_and_mixtures_the_mixed_code(net):
 
 
 @torch.no_grad()
-def test_hard_regions_equal_norms_mixed_pixel_by_pixel(net):
+def test_hard_regions_equal_each_styles_own_norms_mixed_pixel_by_pixel(net):
     size = (24, 32)
     codes, image, weights = some_codes(net, 2), picture(size), halves(size)
     # Not a multiple of the coarsest pixel, so that some of those are mixed.
     weights = weights.roll(3, 3)
-    found = net(image, codes, weights)
-    expected = plain_with_regions(net, codes, weights)(image)
+    found = net(image, net.folded(image, codes), weights)
+    expected = with_regions(net, image, codes, weights)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     for code in codes:
         whole = net(image, code[None], torch.ones(1, 1))
@@ -204,19 +221,33 @@ def test_hard_regions_equal_norms_mixed_pixel_by_pixel(net):
 
 
 @torch.no_grad()
+def test_far_from_an_edge_a_region_is_what_its_style_paints_alone():
+    """Farther than what a pixel sees: 4 + 2 + 4 pixels down, 8 in each of two, 4 + 2 + 4 up."""
+    net = TransformerNet(WIDTHS, 1)
+    size = (16, 120)
+    codes, image = some_codes(net, 2), picture(size)
+    found = net(image, net.folded(image, codes), halves(size))
+    left, right = (net(image, code[None], torch.ones(1, 1)) for code in codes)
+    torch.testing.assert_close(found[..., :24], left[..., :24], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found[..., -24:], right[..., -24:], rtol=1e-4, atol=1e-5)
+    assert (left - right).abs().mean() > 0.02
+
+
+@torch.no_grad()
 def test_a_map_is_mirrored_and_cropped_as_its_picture_is(net):
     size = (18, 21)
     codes, image, weights = some_codes(net, 2), picture(size), halves(size).roll(9, 3)
     padded = [F.pad(x, (0, 3, 0, 2), mode="reflect") for x in (image, weights)]
-    expected = plain_with_regions(net, codes, padded[1])(padded[0])[..., :18, :21]
-    torch.testing.assert_close(net(image, codes, weights), expected, rtol=1e-4, atol=1e-5)
+    expected = with_regions(net, padded[0], codes, padded[1])[..., :18, :21]
+    found = net(image, net.folded(image, codes), weights)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
 def test_regions_of_one_style_leave_no_seam(net):
     size, image = (20, 27), picture((20, 27))
     code = some_codes(net, 1)
-    found = net(image, code.repeat(2, 1), halves(size))
+    found = net(image, net.folded(image, code.repeat(2, 1)), halves(size))
     expected = net(image, code, torch.ones(1, 1))
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
@@ -265,7 +296,9 @@ def test_a_batch_of_two_equals_two_of_one(net, mapped):
 @pytest.mark.parametrize("mapped", [False, True])
 def test_a_bfloat16_picture_gives_about_the_same(net, mapped):
     codes, image = some_codes(net, 2), picture((32, 32))
-    weights = halves((32, 32)) if mapped else torch.tensor([[0.5, 0.5]])
+    weights = torch.tensor([[0.5, 0.5]])
+    if mapped:
+        codes, weights = net.folded(image, codes), halves((32, 32))
     full, half = net(image, codes, weights), net(image.bfloat16(), codes, weights)
     assert half.dtype == torch.bfloat16
     difference = (half.float() - full).abs()

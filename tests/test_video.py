@@ -509,3 +509,86 @@ class TestBadInput:
     def test_encoder(self, run, clip, tmp_path, options):
         message = self.refused(run, tmp_path, clip, tmp_path / "out.mp4", **options)
         assert next(iter(options.values())) in message
+
+
+class TestRegions:
+    """A style on either side; the net's own pictures in one style are the second way of knowing."""
+
+    @pytest.fixture
+    def sides(self, tmp_path) -> Path:
+        """Masks for 12 frames: the left half is white."""
+        levels = np.zeros(SIZE, np.uint8)
+        levels[:, : SIZE[1] // 2] = 255
+        (tmp_path / "sides").mkdir()
+        for index in range(12):
+            Image.fromarray(levels).save(tmp_path / "sides" / f"{index:02}.png")
+        return tmp_path / "sides"
+
+    def test_each_side_has_its_style(self, run, clip, sides, tmp_path):
+        """At first exactly, far from the edge; later what the norms know of this clip, of which no
+        two frames are alike, is a frame or two old."""
+        both = run(
+            clip,
+            tmp_path / "both",
+            style=None,
+            masks=sides,
+            region=("255=wave", "0=scream"),
+            feather=0,
+        )
+        left, right = (
+            read_folder(run(clip, tmp_path / style, style=style)) for style in ("wave", "scream")
+        )
+        for t, frame in enumerate(read_folder(both)):
+            for part, alone, other in (
+                (np.s_[:, :8], left, right),
+                (np.s_[:, -8:], right, left),
+            ):
+                gap = np.abs(frame[part].astype(int) - alone[t][part]).mean()
+                apart = np.abs(other[t][part].astype(int) - alone[t][part]).mean()
+                assert gap <= (1 if t == 0 else 0.35 * apart)
+
+    def test_one_style_everywhere_is_that_styles_video(self, run, clip, sides, tmp_path):
+        both = run(clip, tmp_path / "both", masks=sides, region=("255=wave",), style="wave")
+        plain = run(clip, tmp_path / "plain", style="wave")
+        for found, expected in zip(read_folder(both), read_folder(plain), strict=True):
+            assert np.array_equal(found, expected)
+
+    def test_what_is_left_alone_is_the_videos_own(self, run, sides, tmp_path):
+        """With the last result mixed in, the pixels of `original` still have nothing of it."""
+        source = pictures(tmp_path / "source", 4)
+        options = {"masks": sides, "region": ("255=original",), "feather": 0}
+        output = run(source, tmp_path / "out", temporal_blend=0.6, **options)
+        for found, given in zip(read_folder(output), read_folder(source), strict=True):
+            half = SIZE[1] // 2
+            assert np.abs(found[:, :half].astype(int) - given[:, :half]).max() <= 1
+            assert np.abs(found[:, half:].astype(int) - given[:, half:]).mean() > 10
+
+    def test_masks_are_written_to_look_at(self, run, clip, sides, tmp_path):
+        options = {"masks": sides, "region": ("255=wave",), "style": "scream", "feather": 0}
+        run(clip, tmp_path / "out.mp4", mask_output=tmp_path / "plan", **options)
+        plans = read_folder(tmp_path / "plan")
+        assert len(plans) == 12
+        for plan in plans:
+            left, right = plan[:, : SIZE[1] // 2], plan[:, SIZE[1] // 2 :]
+            hue = [(p[..., 0].astype(int) - p[..., 1]).mean() for p in (left, right)]
+            assert hue[0] > 60 and hue[1] < -20
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"region": ("person=monet",)}, "no style 'monet'"),
+            ({"region": ("human=wave",)}, "'human' is no class"),
+            ({"region": ("255=wave",), "masks": Path("none")}, "no file none"),
+            ({"region": ("255=wave",), "mask_output": "out.mp4"}, "'255' is no class"),
+        ],
+    )
+    def test_bad_input_writes_nothing(self, run, clip, tmp_path, options, message):
+        with pytest.raises(InputError, match=message):
+            run(clip, tmp_path / "out.mp4", style=None, **options)
+        assert not list(tmp_path.iterdir())
+
+    def test_masks_do_not_go_where_the_video_goes(self, run, clip, sides, tmp_path):
+        options = {"masks": sides, "region": ("255=wave",)}
+        with pytest.raises(InputError, match="--mask-output is --output-video"):
+            run(clip, tmp_path / "o.mp4", mask_output=tmp_path / "o.mp4", **options)
+        assert names(tmp_path) == ["sides"]
