@@ -65,11 +65,8 @@ def _range_text(low: float | None, high: float | None) -> str:
 DEVICE_HELP = "auto, cpu, cuda or cuda:N; auto takes a GPU when there is one"
 PRECISION_HELP = "auto takes bfloat16 where this machine computes it faster"
 PRECISIONS = ("auto", "float32", "bfloat16")
-CHECKPOINT_HELP = (
-    "net made by train.py, or 'quality', 'fast' or 'any_style', which are shipped; none takes "
-    "any_style for pictures as styles, else "
-)
-STYLE_HELP = "a style of the checkpoint, a blend such as 'wave*0.5+scream*0.5', or 'wave:0.6'"
+CHECKPOINT_HELP = "net made by train.py, or quality, fast, any_style; none takes "
+STYLE_HELP = "a style of the checkpoint, 'wave*0.5+scream*0.5', 'wave:0.6'"
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,9 @@ class PictureConfig(Checked):
         group="any style",
         low=0,
     )
-    checkpoint: str | None = option(None, help=CHECKPOINT_HELP + "quality")
+    checkpoint: str | None = option(
+        None, help=CHECKPOINT_HELP + "quality, or what --style-path needs"
+    )
     strength: float = option(
         1.0, help="0 leaves the picture alone, 1 is the full style", low=0, high=1
     )
@@ -113,12 +112,8 @@ class PictureConfig(Checked):
 class VideoConfig(Checked):
     """Options of stylize_video.py."""
 
-    input_video: str = option(
-        help="video file, GIF, folder of frames, camera's number or device, or stream's URL"
-    )
-    output_video: Path | None = option(
-        None, help="video file, GIF or folder to write; its ending says which"
-    )
+    input_video: str = option(help="file, GIF, folder of frames, camera's number or stream's URL")
+    output_video: Path | None = option(None, help="file, GIF or folder to write, by its ending")
     style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
     style_path: tuple[Path, ...] | None = option(
         None, help="any picture as the style, or several to blend"
@@ -138,7 +133,7 @@ class VideoConfig(Checked):
         group="any style",
         low=0,
     )
-    checkpoint: str | None = option(None, help=CHECKPOINT_HELP + "fast")
+    checkpoint: str | None = option(None, help=CHECKPOINT_HELP + "fast, or what --style-path needs")
     strength: float = option(
         1.0, help="0 leaves the video alone, 1 is the full style", low=0, high=1
     )
@@ -162,7 +157,7 @@ class VideoConfig(Checked):
         low=0,
         high=0.95,
     )
-    preserve_color: bool = option(False, help="keep the video's colours, paint its lightness only")
+    preserve_color: bool = option(False, help="keep the colours, paint the lightness only")
     long_side: int | None = option(
         None, help="pixels of the longer side; none keeps the size", low=16
     )
