@@ -54,6 +54,9 @@ def newcomer(tmp_path):
     for i in range(3):
         picture(tmp_path / "photos" / f"{i}.jpg", i)
     picture(tmp_path / "styles" / "dots.jpg", 10)
+    (tmp_path / "many_pictures" / "paintings").mkdir(parents=True)
+    for i in range(3):
+        picture(tmp_path / "many_pictures" / "paintings" / f"{i}.jpg", 20 + i)
     picture(tmp_path / "photo.jpg", 11)
     picture(tmp_path / "new_style.jpg", 12)
     # Three seconds, since one command cuts out seconds 2 to 4.
