@@ -82,9 +82,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if str(path) in SHIPPED:
         file = Path(str(resources.files("nst") / "pretrained" / f"{path}.safetensors"))
     if not file.is_file():
-        raise InputError(
-            f"no checkpoint {file}: give a file that train.py made, or {', '.join(SHIPPED)}"
-        )
+        shipped = f"{', '.join(SHIPPED[:-1])} or {SHIPPED[-1]}"
+        raise InputError(f"no checkpoint {file}: give a file that train.py made, or {shipped}")
     try:
         with safe_open(file, "pt") as archive:
             description = json.loads((archive.metadata() or {})["nst"])

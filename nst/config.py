@@ -13,16 +13,10 @@ from nst.options import Checked, option
 DEVICE_HELP = "auto, cpu, cuda or cuda:N; auto takes a GPU when there is one"
 PRECISION_HELP = "auto takes bfloat16 where this machine computes it faster"
 PRECISIONS = ("auto", "float32", "bfloat16")
-CHECKPOINT_HELP = (
-    "net made by train.py, or 'quality', 'fast' or 'any_style', which are shipped; none takes "
-    "any_style for pictures as styles, else "
-)
-FLOW_HELP = (
-    "what finds the motion: auto takes raft on a GPU that has its weights, else dis, which needs "
-    "none"
-)
+CHECKPOINT_HELP = "net made by train.py, or quality, fast, any_style; none takes "
+STYLE_HELP = "a style of the checkpoint, 'wave*0.5+scream*0.5', 'wave:0.6'"
+FLOW_HELP = "what finds the motion: auto takes raft on a GPU that has its weights, else dis"
 FLOW_SIDE_HELP = "longer side at which motion is found; none takes 512 for raft, 320 for dis"
-STYLE_HELP = "a style of the checkpoint, a blend such as 'wave*0.5+scream*0.5', or 'wave:0.6'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +73,9 @@ class PictureConfig(RegionOptions):
         group="any style",
         low=0,
     )
-    checkpoint: str | None = option(None, help=CHECKPOINT_HELP + "quality")
+    checkpoint: str | None = option(
+        None, help=CHECKPOINT_HELP + "quality, or what --style-path needs"
+    )
     strength: float = option(
         1.0, help="0 leaves the picture alone, 1 is the full style", low=0, high=1
     )
@@ -98,12 +94,8 @@ class PictureConfig(RegionOptions):
 class VideoConfig(RegionOptions):
     """Options of stylize_video.py."""
 
-    input_video: str = option(
-        help="video file, GIF, folder of frames, camera's number or device, or stream's URL"
-    )
-    output_video: Path | None = option(
-        None, help="video file, GIF or folder to write; its ending says which"
-    )
+    input_video: str = option(help="file, GIF, folder of frames, camera's number or stream's URL")
+    output_video: Path | None = option(None, help="file, GIF or folder to write, by its ending")
     style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
     style_path: tuple[Path, ...] | None = option(
         None, help="any picture as the style, or several to blend"
@@ -123,7 +115,7 @@ class VideoConfig(RegionOptions):
         group="any style",
         low=0,
     )
-    checkpoint: str | None = option(None, help=CHECKPOINT_HELP + "fast")
+    checkpoint: str | None = option(None, help=CHECKPOINT_HELP + "fast, or what --style-path needs")
     strength: float = option(
         1.0, help="0 leaves the video alone, 1 is the full style", low=0, high=1
     )
@@ -151,7 +143,7 @@ class VideoConfig(RegionOptions):
         help="write the figures of coherence and style there, .json, measured on each frame",
         group="coherence",
     )
-    preserve_color: bool = option(False, help="keep the video's colours, paint its lightness only")
+    preserve_color: bool = option(False, help="keep the colours, paint the lightness only")
     long_side: int | None = option(
         None, help="pixels of the longer side; none keeps the size", low=16
     )

@@ -253,17 +253,23 @@ def find_styles(style_dir: Path, identity: str) -> dict[str, Path]:
 
 
 def load_style(path: Path, short_side: int) -> Tensor:
-    """Read a style picture as an image, resized so that its shorter side is `short_side`."""
+    """Read a style picture as an image, resized so that its shorter side is `short_side`.
+
+    Of a strip longer than four times its width only the middle is taken.
+    """
     return to_float(np.array(_style_picture(path, short_side)))
 
 
 def small_copy(path: Path, short_side: int) -> bytes:
-    """Return a style picture as a JPEG file, resized so that its shorter side is `short_side`."""
+    """Return a style picture as a JPEG file, cut and resized as by `load_style`."""
     return small_jpeg(_style_picture(path, short_side))
 
 
 def _style_picture(path: Path, short_side: int) -> Image.Image:
     picture = read_picture(path)
+    width, height = (min(side, 4 * min(picture.size)) for side in picture.size)
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    picture = picture.crop((left, top, left + width, top + height))
     scale = short_side / min(picture.size)
     size = tuple(max(short_side, round(side * scale)) for side in picture.size)
     return picture.resize(size, Image.Resampling.LANCZOS)

@@ -99,7 +99,7 @@ class RunningNorm(nn.Module):
         super().__init__()
         self.memory = memory
         self.register_buffer("mean", torch.zeros(length))
-        self.register_buffer("square", torch.zeros(length))
+        self.register_buffer("variance", torch.zeros(length))
         self.register_buffer("seen", torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -107,10 +107,11 @@ class RunningNorm(nn.Module):
             with torch.no_grad():
                 self.seen += len(x)
                 share = len(x) / self.seen.clamp(max=self.memory)
-                self.mean.lerp_(x.mean(0), share)
-                self.square.lerp_(x.square().mean(0), share)
-        spread = (self.square - self.mean.square()).clamp_min(1e-6).sqrt()
-        return ((x - self.mean) / spread).clamp(-5, 5)
+                step = x.mean(0) - self.mean
+                spread = x.var(0, correction=0) + (1 - share) * step.square()
+                self.variance.lerp_(spread, share)
+                self.mean += share * step
+        return ((x - self.mean) / self.variance.clamp_min(1e-6).sqrt()).clamp(-5, 5)
 
 
 def _correlations(x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from scipy.ndimage import uniform_filter
 
 from nst.checkpoint import Checkpoint, save_checkpoint
+from nst.style_encoder import StyleEncoder
 from nst.transformer_net import TransformerNet
 
 TINY_STYLES = ("identity", "wave", "scream")
@@ -54,3 +55,23 @@ def painted(tiny) -> Callable[[np.ndarray, tuple[float, float, float]], np.ndarr
         return (result + weights[0] * lost).clip(0, 255)
 
     return paint
+
+
+@pytest.fixture(scope="session")
+def any_style(tiny) -> Checkpoint:
+    """Return the tiny net with an untrained encoder, for which different pictures differ."""
+    torch.manual_seed(1)
+    encoder = StyleEncoder(tiny.net.code_length, (8, 8), hidden=16)
+    encoder.start_from(tiny.net.plain_code())
+    torch.nn.init.normal_(encoder.out.weight, std=0.1)
+    encoder.norm.variance.fill_(1.0)
+    encoder.eval().requires_grad_(False)
+    return Checkpoint(tiny.net, tiny.codes[:1], ("identity",), encoder=encoder)
+
+
+@pytest.fixture(scope="session")
+def any_style_path(any_style, tmp_path_factory) -> Path:
+    """Return the file of `any_style`."""
+    path = tmp_path_factory.mktemp("checkpoint") / "any.safetensors"
+    save_checkpoint(path, any_style)
+    return path

@@ -12,7 +12,7 @@ from nst.options import flag_of
 # A second list of what has to be given, apart from the dataclasses.
 REQUIRED = {
     PictureConfig: {"content_path": Path("in.png"), "output": Path("out.png")},
-    VideoConfig: {"input_video": Path("in.mp4"), "output_video": Path("out.mp4")},
+    VideoConfig: {"input_video": "in.mp4"},
     TrainConfig: {"content_dir": Path("in"), "style_dir": Path("s"), "output": Path("o")},
 }
 OPTIONS = [(config, spec) for config in REQUIRED for spec in fields(config)]

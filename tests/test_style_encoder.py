@@ -62,6 +62,12 @@ def test_running_norm_standardises_what_it_has_seen():
     for _ in range(200):
         norm(torch.randn(4, 2, generator=generator) * torch.tensor([3.0, 0.1]) + 7)
     norm.eval()
+    # What few samples in all have seen is their own mean and variance.
+    few, exact = torch.randn(12, 3, generator=generator), RunningNorm(3)
+    for part in few.split((5, 3, 4)):
+        exact(part)
+    torch.testing.assert_close(exact.mean, few.mean(0))
+    torch.testing.assert_close(exact.variance, few.var(0, correction=0))
     given = torch.tensor([[7.0, 7.0], [10.0, 7.1]])
     torch.testing.assert_close(norm(given), torch.tensor([[0.0, 0], [1, 1]]), rtol=0, atol=0.15)
     before = norm.mean.clone()

@@ -1,12 +1,26 @@
 """`--style`: what it means as shares, and as a code. The second way is a sum written by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import media
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from nst.config import PictureConfig, VideoConfig
+from nst.datasets import load_style
 from nst.errors import InputError
-from nst.styles import identity_share, parse_style, style_code
+from nst.styles import (
+    STYLE_SIDE,
+    CrossFade,
+    chosen_style,
+    identity_share,
+    parse_style,
+    style_code,
+    wanted_checkpoint,
+)
 
 
 @pytest.mark.parametrize(
@@ -103,3 +117,134 @@ def test_what_cannot_be_read_is_one_line_with_the_text(text):
     message = str(caught.value)
     assert repr(text) in message
     assert "\n" not in message
+
+
+def config(**options) -> PictureConfig:
+    return PictureConfig(content_path=Path("in.png"), output=Path("out.png"), **options)
+
+
+@pytest.fixture
+def two(tmp_path) -> tuple[Path, Path]:
+    """Return two style pictures, whose names --style could not say."""
+    paths = tmp_path / "a+b.png", tmp_path / "c:1.jpg"
+    for index, path in enumerate(paths):
+        Image.fromarray(media.picture(9 * index, (70, 90))).save(path)
+    return paths
+
+
+def predicted(any_style, path: Path, side: int = STYLE_SIDE) -> torch.Tensor:
+    with torch.no_grad():
+        return any_style.encoder(load_style(path, side))
+
+
+def test_a_picture_is_what_the_encoder_says(any_style, two):
+    code, share = chosen_style(config(style_path=two[:1]), any_style)
+    torch.testing.assert_close(code, predicted(any_style, two[0]))
+    assert share == 0
+    other, _ = chosen_style(config(style_path=two[1:]), any_style)
+    assert (other - code).abs().max() > 0.01
+
+
+def test_pictures_blend_by_their_weights_and_strength(any_style, two):
+    given = config(style_path=two, style_weights=(1.0, 3.0), strength=0.8)
+    code, share = chosen_style(given, any_style)
+    first, second = (predicted(any_style, path) for path in two)
+    expected = 0.2 * any_style.codes[:1] + 0.8 * (0.25 * first + 0.75 * second)
+    torch.testing.assert_close(code, expected)
+    assert share == pytest.approx(0.2)
+
+
+def test_scale_enlarges_the_strokes(any_style, two):
+    code, _ = chosen_style(config(style_path=two[:1], style_scale=0.5), any_style)
+    torch.testing.assert_close(code, predicted(any_style, two[0], STYLE_SIDE // 2))
+
+
+def test_a_picture_may_stand_where_a_name_does(any_style, tmp_path):
+    path = tmp_path / "wave.png"
+    Image.fromarray(media.picture(3, (70, 90))).save(path)
+    expected = torch.lerp(any_style.codes[:1], predicted(any_style, path), 0.5)
+    torch.testing.assert_close(style_code(any_style, f"{path}:0.5"), expected)
+    assert identity_share(f"{path}:0.5") == 0.5
+
+
+def test_tuning_is_asked_for_each_picture(any_style, two):
+    seen = []
+
+    def tune(picture, code):
+        seen.append(picture.shape)
+        return code + len(seen)
+
+    code, _ = chosen_style(config(style_path=two), any_style, tune)
+    expected = sum(predicted(any_style, path) for path in two) / 2 + 1.5
+    torch.testing.assert_close(code, expected)
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    "mode, size",
+    [("RGB", (1, 1)), ("L", (40, 30)), ("RGBA", (40, 40)), ("CMYK", (50, 40)), ("RGB", (8000, 20))],
+)
+def test_any_kind_of_picture_has_a_code(any_style, tmp_path, mode, size):
+    path = tmp_path / ("style.tif" if mode == "CMYK" else "style.png")
+    Image.new(mode, size).save(path)
+    code, _ = chosen_style(config(style_path=(path,)), any_style)
+    assert code.isfinite().all()
+
+
+def test_an_animation_gives_its_first_frame(any_style, tmp_path):
+    frames = [Image.fromarray(media.picture(i, (40, 40))) for i in (0, 9)]
+    frames[0].save(tmp_path / "many.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "one.gif")
+    codes = [
+        chosen_style(config(style_path=(tmp_path / f"{name}.gif",)), any_style)[0]
+        for name in ("many", "one")
+    ]
+    torch.testing.assert_close(*codes)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"style_path": ("a.png",), "style": "wave"}, "leave out one"),
+        ({"style_path": ("a.png",), "style_weights": (1.0, 2.0)}, "2 numbers; .* has 1 pictures"),
+        ({"style_weights": (1.0,)}, "--style-weights needs --style-path"),
+        ({"style_path": ("a.png",), "style_weights": (0.0,)}, "sum to 0"),
+        ({"style_path": ("none.png",)}, "no file none.png"),
+        ({"style": "wave"}, "none of its own"),
+        ({}, "no styles of its own"),
+    ],
+)
+def test_contradictions_are_one_line(any_style, options, message):
+    with pytest.raises(InputError, match=message):
+        chosen_style(config(**options), any_style)
+
+
+def test_a_checkpoint_without_encoder_knows_its_own_styles_only(tiny, two):
+    with pytest.raises(InputError, match="its own styles only"):
+        chosen_style(config(style_path=two), tiny)
+
+
+@pytest.mark.parametrize(
+    "options, name",
+    [
+        ({}, "fast"),
+        ({"style": "wave"}, "fast"),
+        ({"style_path": (Path("a.png"),)}, "any_style"),
+        ({"style": "art/a.jpg:0.5"}, "any_style"),
+        ({"style_to": "a.jpg"}, "any_style"),
+        ({"style_path": (Path("a.png"),), "checkpoint": "mine"}, "mine"),
+    ],
+)
+def test_pictures_choose_their_checkpoint(options, name):
+    assert wanted_checkpoint(VideoConfig(input_video="in.mp4", **options), "fast") == name
+
+
+def test_a_cross_fade_goes_evenly_from_end_to_end():
+    fade = CrossFade(torch.zeros(1, 2), 1.0, torch.ones(1, 2), 0.0, 5)
+    for index in range(5):
+        code, share = fade.at(index)
+        np.testing.assert_allclose(code, index / 4)
+        assert share == pytest.approx(1 - index / 4)
+    assert fade.at(9)[1] == 0
+    with pytest.raises(InputError, match="length"):
+        CrossFade(torch.zeros(1, 2), 0, torch.ones(1, 2), 0, None)

@@ -20,10 +20,11 @@ from tqdm import TMonitor
 
 from nst import video, video_writer
 from nst.config import VideoConfig
+from nst.datasets import load_style
 from nst.errors import InputError
 from nst.frames import Frame
 from nst.gif_encoder import GifEncoder
-from nst.styles import style_code
+from nst.styles import STYLE_SIDE, style_code
 from nst.tensors import to_float
 from nst.transformer_net import TransformerNet
 from nst.video_encoder import FileEncoder
@@ -592,3 +593,25 @@ class TestRegions:
         with pytest.raises(InputError, match="--mask-output is --output-video"):
             run(clip, tmp_path / "o.mp4", mask_output=tmp_path / "o.mp4", **options)
         assert names(tmp_path) == ["sides"]
+
+
+class TestStyles:
+    def test_fade_goes_from_one_style_to_the_other(self, run, painted, tmp_path):
+        source = pictures(tmp_path / "in", 3)
+        run(source, tmp_path / "out", style="wave", style_to="scream:0.5")
+        expected = [(0, 1, 0), (0.25, 0.5, 0.25), (0.5, 0, 0.5)]
+        for index, found in enumerate(read_folder(tmp_path / "out")):
+            by_hand = painted(media.picture(index, SIZE), expected[index])
+            assert np.abs(found - by_hand).max() <= 0.51
+
+    def test_a_picture_is_the_style_of_all_frames(self, run, any_style, any_style_path, tmp_path):
+        style = tmp_path / "style.png"
+        Image.fromarray(media.picture(5, (40, 50))).save(style)
+        options = {"style": None, "style_path": (style,), "checkpoint": str(any_style_path)}
+        run(pictures(tmp_path / "in", 2), tmp_path / "out", **options)
+        with torch.no_grad():
+            code = any_style.encoder(load_style(style, STYLE_SIDE))
+        for index, found in enumerate(read_folder(tmp_path / "out")):
+            image = to_float(media.picture(index, SIZE))
+            expected = any_style.net(image, code, torch.ones(1, 1))[0].movedim(0, -1) * 255
+            assert np.abs(found - expected.numpy()).max() <= 0.51

@@ -1,0 +1,147 @@
+"""Live input: an MJPEG stream on loopback stands for the camera."""
+
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from nst import video
+from nst.camera import CameraReader
+from nst.config import VideoConfig
+from nst.errors import InputError
+from nst.video_reader import open_video
+
+SIZE = (48, 64)
+RATE = 50.0
+
+
+def picture(index: int) -> np.ndarray:
+    """Return BGR whose lightness is the frame's number: dark blue left, the number right."""
+    levels = np.full((*SIZE, 3), index % 200 + 20, np.uint8)
+    levels[:, :16] = (200, 0, 0)
+    return levels
+
+
+def number(image: torch.Tensor) -> int:
+    return round(float(image[0, :, 8:40, 40:60].mean()) * 255) - 20
+
+
+class Camera(ThreadingHTTPServer):
+    """Sends `frames` pictures, one each 1/50 s, and knows which was sent last."""
+
+    daemon_threads = True
+
+    def __init__(self, frames: int):
+        self.frames, self.sent = frames, -1
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/live.mjpg"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+        self.end_headers()
+        try:
+            for index in range(self.server.frames):
+                data = cv2.imencode(".jpg", picture(index))[1].tobytes()
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
+                self.wfile.write(head.encode() + data + b"\r\n")
+                self.server.sent = index
+                time.sleep(1 / RATE)
+        except OSError:
+            pass  # whoever looked has left
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def camera():
+    """Return a server's starter; all are stopped at the end."""
+    servers = []
+
+    def begin(frames: int) -> Camera:
+        servers.append(Camera(frames))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return servers[-1]
+
+    yield begin
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_who_is_slow_misses_frames_and_never_falls_behind(camera):
+    server = camera(150)
+    lags, numbers, times = [], [], []
+    with open_video(server.url) as reader:
+        assert isinstance(reader, CameraReader) and reader.info.size == SIZE
+        for frame in reader:
+            time.sleep(0.1)  # five frames are sent meanwhile
+            numbers.append(number(frame.image))
+            lags.append(server.sent - numbers[-1])
+            times.append(frame.pts)
+            if len(numbers) == 12:
+                break
+    steps = np.diff(numbers[2:])
+    assert (steps > 0).all() and steps.mean() > 2
+    # No queue: the last one waited no longer than the first ones.
+    assert np.mean(lags[-4:]) <= np.mean(lags[2:6]) + 5
+    assert (np.diff(times) > 0).all()
+
+
+def test_the_stream_ends_when_its_sender_does(camera):
+    with open_video(camera(10).url) as reader:
+        assert len(list(reader)) <= 10
+
+
+def test_duration_ends_it(camera):
+    with open_video(camera(1000).url, duration=0.5) as reader:
+        assert max(frame.pts for frame in reader) < 500
+
+
+@pytest.mark.parametrize("name", ["97", "http://127.0.0.1:9/none.mjpg", "/dev/none"])
+def test_no_camera_is_one_line(name):
+    with pytest.raises(InputError, match=f"--input-video {name}: no camera"):
+        open_video(name)
+
+
+def test_what_is_live_has_no_start():
+    with pytest.raises(InputError, match="begins now"):
+        open_video("0", start=2)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_a_camera_is_painted_into_a_file(camera, tiny_path, tmp_path, mirror):
+    output = tmp_path / "out.mkv"
+    config = VideoConfig(
+        input_video=camera(400).url, output_video=output, checkpoint=str(tiny_path), quiet=True,
+        strength=0.0, duration=1.0, mirror=mirror, flow="none", device="cpu",
+    )  # fmt: skip
+    video.stylize_video(config)
+    with open_video(output) as reader:
+        frames = list(reader)
+    assert len(frames) > 2
+    blue = frames[-1].image[0, 2] - frames[-1].image[0, 0]
+    sides = blue[:, :12].mean(), blue[:, -12:].mean()
+    assert (sides[1] > sides[0]) == mirror
+
+
+def test_somebody_must_see_it(tiny_path):
+    with pytest.raises(InputError, match="nothing would be seen"):
+        video.stylize_video(VideoConfig(input_video="0", checkpoint=str(tiny_path)))
+
+
+def test_without_a_display_the_window_is_one_line(camera, tiny_path, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    config = VideoConfig(
+        input_video=camera(100).url, show=True, checkpoint=str(tiny_path), quiet=True, device="cpu"
+    )
+    with pytest.raises(InputError, match="--show"):
+        video.stylize_video(config)
