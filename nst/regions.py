@@ -19,7 +19,7 @@ from nst.config import PictureConfig, VideoConfig
 from nst.errors import InputError
 from nst.options import flag_of
 from nst.segmentation import CLASSES
-from nst.styles import Tune, chosen_style, identity_share, style_code, style_text
+from nst.styles import Tune, chosen_style, identity_share, style_code
 
 BACKGROUND, ORIGINAL = CLASSES[0], "original"
 GROUPS = {
@@ -84,7 +84,12 @@ def chosen_styles(
         InputError: they cannot be read, or options are given that need regions.
     """
     if config.region:
-        regions = parse_regions(config.region, style_text(config), config.masks is not None)
+        if config.style_path:
+            raise InputError(
+                "--style-path is for the whole picture: with --region write it as a style, "
+                "such as person=path.jpg, or as --style path.jpg"
+            )
+        regions = parse_regions(config.region, config.style, config.masks is not None)
         codes = regions.codes(checkpoint, config.strength, config.style_scale, tune)
         return regions, *codes
     for name in ("masks", "mask_output"):

@@ -113,27 +113,29 @@ def wanted_checkpoint(config: PictureConfig | VideoConfig, otherwise: str) -> st
     return config.checkpoint or (ANY_STYLE if pictures else otherwise)
 
 
-def style_text(config: PictureConfig | VideoConfig) -> str | None:
-    """Return --style, or --style-path and --style-weights written as one.
+def wanted_shares(
+    config: PictureConfig | VideoConfig, checkpoint: Checkpoint
+) -> tuple[dict[str, float], float]:
+    """Return what --style, or --style-path with --style-weights, ask for, as `parse_style` does.
 
     Raises:
-        InputError: they contradict each other.
+        InputError: they contradict each other, or cannot be read.
     """
     paths, weights = config.style_path, config.style_weights
     if not paths:
         if weights:
             raise InputError("--style-weights needs --style-path, a picture for each weight")
-        return config.style
+        return shares_of(checkpoint, config.style)
     if config.style is not None:
         raise InputError("--style and --style-path were both given: leave out one")
     if weights and len(weights) != len(paths):
         raise InputError(
             f"--style-weights has {len(weights)} numbers; --style-path has {len(paths)} pictures"
         )
-    if odd := [path for path in map(str, paths) if set("*+:") & set(path)]:
-        raise InputError(f"--style-path {odd[0]}: rename it, without * + :")
-    shares = zip(paths, weights or (1.0,) * len(paths), strict=True)
-    return "+".join(f"{path}*{share}" for path, share in shares)
+    shares: dict[str, float] = {}
+    for path, weight in zip(paths, weights or (1.0,) * len(paths), strict=True):
+        shares[str(path)] = shares.get(str(path), 0.0) + weight
+    return _scaled(shares, "--style-weights"), 1.0
 
 
 def chosen_style(
@@ -144,20 +146,18 @@ def chosen_style(
     Raises:
         InputError: they contradict each other, or the checkpoint cannot do it.
     """
-    text = style_text(config)
-    code = style_code(checkpoint, text, config.strength, config.style_scale, tune)
-    return code, identity_share(text, config.strength)
+    shares, strength = wanted_shares(config, checkpoint)
+    strength *= config.strength
+    code = _blended(checkpoint, shares, strength, config.style_scale, tune)
+    return code, 1 - strength * (1 - shares.get(IDENTITY, 0.0))
 
 
-def style_pictures(
-    checkpoint: Checkpoint, text: str | None
-) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """Return the pictures that a style was taken from and the share of each, by name.
+def style_pictures(checkpoint: Checkpoint, shares: dict[str, float]) -> dict[str, Tensor]:
+    """Return the pictures that styles were taken from, by name.
 
     Raises:
         InputError: the checkpoint does not carry one of them.
     """
-    shares, _ = shares_of(checkpoint, text)
     pictures = {}
     for name in shares:
         if name in checkpoint.pictures:
@@ -166,7 +166,7 @@ def style_pictures(
             pictures[name] = load_style(Path(name), MEASURED_SIDE)
         else:
             raise InputError(f"this checkpoint carries no picture of the style {name!r}")
-    return pictures, shares
+    return pictures
 
 
 @dataclass(frozen=True)

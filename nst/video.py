@@ -37,8 +37,8 @@ from nst.styles import (
     identity_share,
     style_code,
     style_pictures,
-    style_text,
     wanted_checkpoint,
+    wanted_shares,
 )
 from nst.tensors import resize
 from nst.vgg import VGGFeatures
@@ -153,7 +153,8 @@ def _measurement(config: VideoConfig, checkpoint: Checkpoint) -> Measurement:
     try:
         if config.region or config.style_to:
             raise InputError("there is more than one style")
-        pictures, shares = style_pictures(checkpoint, style_text(config))
+        shares, _ = wanted_shares(config, checkpoint)
+        pictures = style_pictures(checkpoint, shares)
     except InputError as error:
         warnings.warn(f"style is not measured: {error}", stacklevel=2)
         return Measurement(flow)

@@ -10,6 +10,7 @@ from PIL import Image
 from nst.config import EvaluationConfig
 from nst.errors import InputError
 from nst.evaluation import Sheet, evaluate, read_flow
+from nst.image_io import read_picture
 from tests import media
 
 SIZE = (64, 96)
@@ -45,7 +46,7 @@ def test_half_the_light_is_half_the_warping_error(folders, tmp_path):
         half = 0.5 * figures["input_warping_error"][lag]
         assert figures["warping_error"][lag] == pytest.approx(half, rel=0.1)
     assert json.loads(output.read_text()) == json.loads(json.dumps(figures))
-    plot, sheet = (Image.open(tmp_path / f"report_{kind}.png") for kind in ("plot", "sheet"))
+    plot, sheet = (read_picture(tmp_path / f"report_{kind}.png") for kind in ("plot", "sheet"))
     assert plot.size[0] > 400 and sheet.size == (8 * 240, 2 * 160)
     column = np.asarray(sheet)[:, :240].astype(float)
     assert column[:160].mean() == pytest.approx(2 * column[160:].mean(), rel=0.05)

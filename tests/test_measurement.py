@@ -8,7 +8,7 @@ from nst.flow import FlowEstimator
 from nst.losses import gram_matrix
 from nst.measurement import CONTENT_LAYERS, STYLE_LAYERS, Measurement, in_words, target_grams
 
-SIZE = (64, 96)
+SIZE = (96, 128)
 
 
 class FakeVGG:
@@ -20,9 +20,9 @@ class FakeVGG:
         return dict.fromkeys(layers, image)
 
 
-def clip(frames=24, step=2):
+def clip(frames=24, step=1):
     """Return a texture that moves left."""
-    coarse = torch.rand(1, 3, 16, 60, generator=torch.Generator().manual_seed(0))
+    coarse = torch.rand(1, 3, 24, 60, generator=torch.Generator().manual_seed(0))
     world = F.interpolate(coarse, size=(SIZE[0], 240), mode="bicubic").clamp(0.1, 0.9)
     return [world[..., step * t : step * t + SIZE[1]] for t in range(frames)]
 
@@ -68,7 +68,7 @@ def test_a_sample_agrees_with_the_whole():
 def test_sizes_may_differ_and_the_smaller_is_measured():
     large = [F.interpolate(image, scale_factor=2, mode="bicubic") for image in clip(4)]
     assert tuple(measured(large, clip(4))["size"]) == SIZE
-    assert tuple(measured(clip(4), large, long_side=48)["size"]) == (32, 48)
+    assert tuple(measured(clip(4), large, long_side=64)["size"]) == (48, 64)
 
 
 def test_style_and_content_are_measured_where_there_is_a_style():
