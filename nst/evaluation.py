@@ -8,6 +8,7 @@ What each figure means is in `metrics.py` and `measurement.py`.
 import json
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
@@ -18,7 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from nst.cli import run
-from nst.config import EvaluationConfig
+from nst.config import DEVICE_HELP, FLOW_HELP, FLOW_SIDE_HELP
 from nst.datasets import load_style
 from nst.device import choose_device
 from nst.errors import InputError
@@ -27,6 +28,7 @@ from nst.flow import FlowEstimator
 from nst.image_io import check_writable, list_pictures, load_image, save_image
 from nst.measurement import Measurement, in_words, target_grams
 from nst.metrics import e_stab
+from nst.options import Checked, option
 from nst.tensors import fit, resize
 from nst.vgg import VGGFeatures
 from nst.video_reader import open_video
@@ -35,6 +37,41 @@ from nst.weights import load_vgg19
 
 FLO_MAGIC = 202021.25  # Middlebury's .flo files begin with it
 SHEET_COLUMNS, SHEET_WIDTH = 8, 240
+
+
+@dataclass(frozen=True)
+class EvaluationConfig(Checked):
+    """Options of `python -m nst.evaluation`."""
+
+    original: Path = option(help="the video as it was: file, GIF or folder of frames")
+    stylized: Path = option(help="the video as any tool made it, frame for frame")
+    style: Path | None = option(None, help="the style picture; none leaves out style and content")
+    output: Path | None = option(
+        None, help="report to write, .json; a plot and a contact sheet come beside it"
+    )
+    style_size: int = option(384, help="pixels of the style picture's shorter side", low=64)
+    long_side: int | None = option(
+        None, help="measure at this longer side; none takes that of --stylized", low=64
+    )
+    rate: float = option(25.0, help="frames a second of a folder of frames", low=0.01, high=1000)
+    flow: str = option("auto", help=FLOW_HELP, group="motion", choices=("auto", "raft", "dis"))
+    flow_long_side: int | None = option(512, help=FLOW_SIDE_HELP, group="motion", low=32)
+    flow_dir: Path | None = option(
+        None,
+        help="folder with the true flow, one .flo from each frame to the next: gives e_stab",
+        group="motion",
+    )
+    occlusion_dir: Path | None = option(
+        None, help="with --flow-dir: folder of pictures, white where not to look", group="motion"
+    )
+    vgg: Path | None = option(
+        None, help="VGG-19 weights; none looks for them and fetches them", group="machine"
+    )
+    vgg_every: int = option(
+        8, help="look at style and content on each so many-th frame", group="machine", low=1
+    )
+    device: str = option("auto", help=DEVICE_HELP, group="machine")
+    quiet: bool = option(False, help="show no progress", group="machine")
 
 
 def evaluate(config: EvaluationConfig) -> dict:

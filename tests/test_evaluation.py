@@ -7,9 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from nst.config import EvaluationConfig
 from nst.errors import InputError
-from nst.evaluation import Sheet, evaluate, read_flow
+from nst.evaluation import EvaluationConfig, Sheet, evaluate, read_flow
 from nst.image_io import read_picture
 from tests import media
 

@@ -20,10 +20,13 @@ class FakeVGG:
         return dict.fromkeys(layers, image)
 
 
-def clip(frames=24, step=1):
-    """Return a texture that moves left."""
-    coarse = torch.rand(1, 3, 24, 60, generator=torch.Generator().manual_seed(0))
-    world = F.interpolate(coarse, size=(SIZE[0], 240), mode="bicubic").clamp(0.1, 0.9)
+def clip(frames=16, step=1):
+    """Return a texture that moves left; it has large parts, by which far motion is found."""
+    generator, world = torch.Generator().manual_seed(0), 0
+    for cell in (4, 16):
+        coarse = torch.rand(1, 3, SIZE[0] // cell, 240 // cell, generator=generator)
+        world = world + F.interpolate(coarse, size=(SIZE[0], 240), mode="bicubic") / 2
+    world = world.clamp(0.1, 0.9)
     return [world[..., step * t : step * t + SIZE[1]] for t in range(frames)]
 
 
@@ -43,7 +46,7 @@ def test_a_video_that_is_its_original_has_the_floor_and_full_similarity():
     figures = measured(clip(), clip())
     assert figures["warping_error"] == figures["input_warping_error"]
     assert figures["ssim"] == pytest.approx(1)
-    assert figures["frames"] == 24 and tuple(figures["size"]) == SIZE
+    assert figures["frames"] == 16 and tuple(figures["size"]) == SIZE
     assert figures["valid"]["1"] > 0.8
 
 
@@ -58,8 +61,8 @@ def test_boiling_is_measured_at_both_lags():
 def test_a_sample_agrees_with_the_whole():
     results = noisy(clip(), 0.05)
     whole, sample = measured(clip(), results), measured(clip(), results, every=4)
-    assert len(sample["over_time"]["1"]["frame"]) == 6
-    assert sample["over_time"]["10"]["frame"] == [10, 14, 18, 22]
+    assert len(sample["over_time"]["1"]["frame"]) == 4
+    assert sample["over_time"]["10"]["frame"] == [10, 14]
     for lag in ("1", "10"):
         expected = pytest.approx(whole["warping_error"][lag], rel=0.05)
         assert sample["warping_error"][lag] == expected
