@@ -1,0 +1,69 @@
+"""Make results/pan.jpg: a contact sheet of a pan that uncovers new ground.
+
+    PYTHONPATH=. python results/make_pan.py
+
+Chelsea the cat (Stefan van der Walt, CC0, from scikit-image) moves right before a wall of bricks
+that the camera pans left, so that what was behind the cat, and beyond the frame, comes into sight.
+Above the frames, below what the fast net makes of them with the last result mixed in along the
+motion. A ghost would show as a trace of the cat on the bricks to its left.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFilter
+from skimage import data
+
+from nst.checkpoint import load_checkpoint
+from nst.coherence import MotionTracker
+from nst.config import VideoConfig
+from nst.device import choose_dtype
+from nst.evaluation import Sheet
+from nst.flow import FlowEstimator
+from nst.frames import Frame
+from nst.image_io import save_image
+from nst.painting import stylize_frames
+from nst.styles import style_code
+from nst.tensors import to_float
+
+SIZE = (240, 320)
+FRAMES, CAT_STEP, WALL_STEP = 32, 4, 3  # pixels a frame
+STYLE = "starry_night"
+
+
+def frames():
+    """Yield the frames, (H, W, 3)."""
+    height, width = SIZE
+    wall = Image.fromarray(data.brick()).convert("RGB").resize((512, 512))
+    wall = Image.fromarray((np.asarray(wall) * np.array([1.0, 0.72, 0.6])).astype(np.uint8))
+    cat = Image.fromarray(data.chelsea()).crop((90, 0, 390, 300)).resize((170, 170))
+    cut = Image.new("L", cat.size)
+    ImageDraw.Draw(cut).ellipse((8, 8, 162, 162), fill=255)
+    cut = cut.filter(ImageFilter.GaussianBlur(1.5))
+    for t in range(FRAMES):
+        left = 20 + WALL_STEP * t
+        frame = wall.crop((left, 60, left + width, 60 + height))
+        frame.paste(cat, (10 + CAT_STEP * t, 40), cut)
+        yield np.asarray(frame)
+
+
+def main() -> None:
+    """Paint the pan and write the sheet."""
+    blend = VideoConfig.__dataclass_fields__["temporal_blend"].default
+    checkpoint = load_checkpoint("fast")
+    dtype = choose_dtype("auto", torch.device("cpu"))
+    given = [Frame(to_float(frame.copy()), t) for t, frame in enumerate(frames())]
+    code = style_code(checkpoint, STYLE)
+    tracker = MotionTracker(FlowEstimator())
+    sheet = Sheet()
+    painted = stylize_frames(
+        given, checkpoint.net.to(dtype), code, dtype, tracker=tracker, temporal_blend=blend
+    )
+    for frame, result in zip(given, painted, strict=True):
+        sheet.add(frame.image, result.image)
+    save_image(sheet.image(), Path(__file__).parent / "pan.jpg")
+
+
+if __name__ == "__main__":
+    main()
