@@ -11,7 +11,9 @@ from nst.tensors import fit, resize
 from nst.transformer_net import TransformerNet
 
 LEAST_SIDE = 16
-LEAST_HALVED = 128
+# Of `FoldedCodes`: the shorter side that is halved; frames from one look to the next, which is
+# at another style; the share of what is new in it.
+LEAST_HALVED, LOOK_EVERY, NEWS = 128, 2, 0.5
 SMALL_SIDE = 160  # of the copy on which the identity's loss of light and colour is found
 
 
@@ -61,7 +63,8 @@ def stylize(
 class FoldedCodes:
     """Codes with what a net's norms find in a video: see `TransformerNet.folded`.
 
-    A frame at half size tells that well enough, and slowly as it changes, one style a frame does.
+    A frame at half size tells that well enough, and slowly as it changes, a look at one style every
+    other frame does.
 
     Args:
         codes: (K, D), on the net's device.
@@ -71,7 +74,7 @@ class FoldedCodes:
     def __init__(self, net: TransformerNet, codes: Tensor, dtype: torch.dtype):
         self.net, self.codes, self.dtype = net, codes, dtype
         self._folded: Tensor | None = None
-        self._next = 0
+        self._time = 0
 
     @torch.inference_mode()
     def follow(self, image: Tensor, anew: bool) -> Tensor:
@@ -81,17 +84,20 @@ class FoldedCodes:
             image: (1, 3, H, W).
             anew: a shot begins, or there is only this picture.
         """
+        if anew or self._folded is None:
+            self._folded, self._time = self._look(image, self.codes), 0
+            return self._folded
+        self._time += 1
+        if self._time % LOOK_EVERY == 0:
+            k = self._time // LOOK_EVERY % len(self.codes)
+            self._folded = self._folded.clone()
+            self._folded[k : k + 1].lerp_(self._look(image, self.codes[k : k + 1]), NEWS)
+        return self._folded
+
+    def _look(self, image: Tensor, codes: Tensor) -> Tensor:
         image = image.to(self.dtype)
         half = F.avg_pool2d(image, 2) if min(image.shape[-2:]) >= LEAST_HALVED else image
-        if anew or self._folded is None:
-            self._folded = self.net.folded(half, self.codes)
-        else:
-            k = self._next
-            now = self.net.folded(half, self.codes[k : k + 1])[0]
-            self._folded = self._folded.clone()
-            self._folded[k] = (self._folded[k] + now) / 2
-            self._next = (k + 1) % len(self.codes)
-        return self._folded
+        return self.net.folded(half, codes)
 
 
 def working_size(

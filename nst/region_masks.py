@@ -19,7 +19,7 @@ from nst.segmentation import CLASSES, Segmenter
 from nst.tensors import fit
 
 # Masks are found and carried at this many pixels, then drawn to the edges of the full frame.
-LONG_SIDE = 320
+LONG_SIDE = 256
 # Share of what was known of a place that a frame's news does not change, where it can be followed:
 # what comes and goes from one look to the next is averaged, and no look makes a mask jump.
 MEMORY = 0.8
