@@ -82,9 +82,9 @@ def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = flow.shape[-2:]
     if (height, width) == tuple(size):
         return flow
-    resized = F.interpolate(flow, size=size, mode="bilinear", align_corners=False)
     scale = torch.tensor([size[1] / width, size[0] / height]).to(flow)
-    return resized * scale.view(1, 2, 1, 1)
+    scaled = flow * scale.view(1, 2, 1, 1)  # before: it is small more often than not
+    return F.interpolate(scaled, size=size, mode="bilinear", align_corners=False)
 
 
 def flow_validity(flow: Tensor, reverse: Tensor) -> Tensor:
