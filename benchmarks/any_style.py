@@ -127,7 +127,8 @@ def main() -> None:
     styles = [center_crop(read_picture(path), STYLE_SIZE) for path in paths]
     ours, magenta = Ours(options.checkpoint), Magenta()
     if options.sheet:
-        chosen = [styles[i * len(styles) // 12] for i in range(min(12, len(styles)))]
+        count = min(12, len(styles))
+        chosen = [styles[i * len(styles) // count] for i in range(count)]
         save_sheet(options.sheet, ours, photos[:4], chosen, 192)
     vgg = VGGFeatures(load_vgg19(None))
     painters = {"photos": None, "Magenta": magenta, "ours": ours}

@@ -1,6 +1,8 @@
 """A window that shows frames as they come."""
 
 import os
+import re
+import socket
 import sys
 import time
 
@@ -22,11 +24,10 @@ class Window:
     """
 
     def __init__(self) -> None:
-        # Asked for first: with none, Qt would end the process.
-        if sys.platform == "linux" and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
+        if sys.platform == "linux" and not _display_answers():
             raise InputError("--show needs a display and there is none here: give --output-video")
         try:
-            cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+            cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         except cv2.error as error:
             raise InputError(
                 "--show: this OpenCV cannot open windows; install opencv-python in place of "
@@ -57,3 +58,22 @@ class Window:
 
     def __exit__(self, *_: object) -> None:
         cv2.destroyAllWindows()
+
+
+def _display_answers() -> bool:
+    """Tell whether X or Wayland is there; asked for first, since without Qt ends the process."""
+    if os.environ.get("WAYLAND_DISPLAY"):
+        return True
+    place = re.match(r"([^:]*):(\d+)", os.environ.get("DISPLAY", ""))
+    if not place:
+        return False
+    host, number = place[1], int(place[2])
+    try:
+        if host and host != "unix":
+            socket.create_connection((host, 6000 + number), 2).close()
+        else:
+            with socket.socket(socket.AF_UNIX) as server:
+                server.connect(f"/tmp/.X11-unix/X{number}")
+    except OSError:
+        return False
+    return True

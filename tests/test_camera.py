@@ -137,11 +137,13 @@ def test_somebody_must_see_it(tiny_path):
         video.stylize_video(VideoConfig(input_video="0", checkpoint=str(tiny_path)))
 
 
-def test_without_a_display_the_window_is_one_line(camera, tiny_path, monkeypatch):
-    monkeypatch.delenv("DISPLAY", raising=False)
+@pytest.mark.parametrize("display", ["", "nonsense", ":4095", "127.0.0.1:4095"])
+def test_without_a_display_the_window_is_one_line(camera, tiny_path, monkeypatch, display):
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("DISPLAY", display)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     config = VideoConfig(
         input_video=camera(100).url, show=True, checkpoint=str(tiny_path), quiet=True, device="cpu"
     )
-    with pytest.raises(InputError, match="--show"):
+    with pytest.raises(InputError, match="--show needs a display"):
         video.stylize_video(config)
