@@ -247,7 +247,7 @@ def start(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
     else:
         begun = [given.codes[1:].mean(0, keepdim=True)] * len(added)
     codes = torch.cat([given.codes, *begun])
-    history = {"init": config.init, "init_training": given.training}
+    history = {"init": Path(config.init).stem, "init_training": given.training}
     # An encoder's codes are for one net: it is kept where that stays, or learns with it.
     kept = given.encoder if config.only_codes or config.any_style else None
     styles = (*given.styles, *added)
