@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--video", type=Path, required=True)
     parser.add_argument("--masks", type=Path, required=True)
     parser.add_argument("--region", default="person")
-    parser.add_argument("--every", type=int, default=2)
+    parser.add_argument("--every", type=int, default=VideoConfig.segment_every)
     parser.add_argument("--sizes", type=int, nargs="+", default=[257, LONG_SIDE])
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()

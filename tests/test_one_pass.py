@@ -4,8 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from nst.checkpoint import load_checkpoint
 from nst.errors import InputError
-from nst.one_pass import LEAST_SIDE, stylize, working_size
+from nst.one_pass import LEAST_SIDE, FoldedCodes, stylize, working_size
+from nst.styles import style_code
 from nst.transformer_net import TransformerNet
 
 
@@ -94,3 +96,73 @@ def test_what_the_identity_loses_of_light_and_colour_is_given_back():
     assert (broad(given_back) - broad(image)).abs().mean() < 0.1 * lost
     assert (broad(half) - broad(image)).abs().mean().item() == pytest.approx(0.5 * lost, rel=0.1)
     assert torch.equal(stylize(net, image, code, torch.float32, code, 0.0), alone)
+
+
+class TestFoldedCodes:
+    """What the norms know of a video; the net's own `folded` of a frame is what they should."""
+
+    def images(self) -> list[torch.Tensor]:
+        generator = torch.Generator().manual_seed(3)
+        image = torch.rand(1, 3, 40, 56, generator=generator)
+        return [image, image.square()]
+
+    def gap(self, found: torch.Tensor, wanted: torch.Tensor, start: torch.Tensor) -> float:
+        return float((found - wanted).norm() / (start - wanted).norm())
+
+    def test_a_shot_begins_with_its_own(self, tiny):
+        folds = FoldedCodes(tiny.net, tiny.codes, torch.float32)
+        for image in self.images():
+            found = folds.follow(image, anew=True)
+            torch.testing.assert_close(found, tiny.net.folded(image, tiny.codes))
+
+    def test_a_change_is_followed_bit_by_bit(self, tiny):
+        before, after = self.images()
+        folds = FoldedCodes(tiny.net, tiny.codes, torch.float32)
+        start, wanted = (tiny.net.folded(image, tiny.codes) for image in (before, after))
+        folds.follow(before, anew=True)
+        gaps = [self.gap(folds.follow(after, anew=False), wanted, start) for _ in range(24)]
+        assert gaps[-1] < 0.1 and all(b <= a + 1e-6 for a, b in zip(gaps, gaps[1:], strict=False))
+        assert max(a - b for a, b in zip([1.0, *gaps], gaps, strict=False)) < 0.5
+
+
+def steps(image: torch.Tensor) -> torch.Tensor:
+    """Return how much each pixel differs from its right and lower neighbour, (H-1, W-1)."""
+    right = (image[..., :-1, 1:] - image[..., :-1, :-1]).square()
+    down = (image[..., 1:, :-1] - image[..., :-1, :-1]).square()
+    return (right + down).sum(1).sqrt()[0]
+
+
+def test_a_small_region_of_a_shipped_net_has_its_own_style_and_no_seam():
+    """A disc of a tenth of the picture, by what is found at half size."""
+    from skimage.data import astronaut
+
+    checkpoint = load_checkpoint("fast")
+    content = torch.from_numpy(astronaut()[:256, 96:352].copy()).permute(2, 0, 1)[None] / 255
+    codes = torch.cat([style_code(checkpoint, n) for n in ("composition_vii", "great_wave")])
+    y, x = torch.meshgrid(torch.arange(256), torch.arange(256), indexing="ij")
+    distance = ((y - 110.0) ** 2 + (x - 128.0) ** 2).sqrt() - 46
+    disc = (0.5 - distance / 8).clamp(0, 1)
+    weights = torch.stack([disc, 1 - disc])[None]
+    folded = FoldedCodes(checkpoint.net, codes, torch.float32).follow(content, anew=True)
+    found = stylize(checkpoint.net, content, codes, torch.float32, None, 0.0, weights, folded)
+    alone = [stylize(checkpoint.net, content, code[None], torch.float32) for code in codes]
+    for own, other, place in ((*alone, distance < -16), (*alone[::-1], distance > 16)):
+        gap = (found - own)[..., place].abs().mean()
+        assert gap < 0.25 * (other - own)[..., place].abs().mean()
+    edge = (distance.abs() < 6)[:-1, :-1]
+    limit = max(steps(picture)[edge].max() for picture in alone)
+    assert steps(found)[edge].max() < 1.5 * limit
+
+
+def test_a_map_of_one_style_gives_exactly_its_picture(tiny):
+    image = torch.rand(1, 3, 33, 50, generator=torch.Generator().manual_seed(5))
+    identity, codes = tiny.codes[:1], tiny.codes[1:]
+    shares = torch.tensor([0.0, 0.6])
+    folded = torch.full_like(codes, torch.nan)  # not even looked at
+    for dtype in (torch.float32, torch.bfloat16):
+        for k in range(2):
+            weights = torch.zeros(1, 2, 33, 50)
+            weights[:, k] = 1
+            found = stylize(tiny.net, image, codes, dtype, identity, shares, weights, folded)
+            alone = (codes[k : k + 1], dtype, identity, shares[k].item())
+            assert torch.equal(found, stylize(tiny.net, image, *alone))
