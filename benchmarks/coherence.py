@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, nargs="+", required=True)
     parser.add_argument("--styles", type=Path, required=True)
     parser.add_argument("--long-side", type=int, default=432)
-    parser.add_argument("--frames", type=int, default=48)
+    parser.add_argument("--frames", type=int, default=32)
     parser.add_argument("--flow", default="dis", choices=("dis", "raft"), help="to measure with")
     parser.add_argument("--before", default=str(BEFORE), help="checkpoint of (a)")
     parser.add_argument("--checkpoint", default="fast", help="that of (b) and (c)")
