@@ -1,6 +1,6 @@
-"""Paint a picture, or a folder of them, in one pass of a net that train.py made.
+"""Paint a picture, or a folder of them: optimise its pixels, or one pass of a net.
 
-python style_transfer.py --content-path in.jpg --output out.png --style wave
+style_transfer.py --content-path in.jpg --style-path wave.jpg --output out.png
 """
 
 from nst.cli import run

@@ -126,7 +126,8 @@ def _build_parser(specs: dict[str, Field], description: str | None) -> _Parser:
         if kind is bool:
             more = {"action": argparse.BooleanOptionalAction}
         text = (spec.metadata["help"] + _default_text(spec.default)).replace("%", "%%")
-        groups[name].add_argument(flag_of(spec.name), help=text, **more)
+        flags = [flag_of(name) for name in (spec.name, spec.metadata["also"]) if name]
+        groups[name].add_argument(*flags, dest=spec.name, help=text, **more)
     return parser
 
 

@@ -8,11 +8,15 @@ any field by its name, and a Python user builds it directly. No torch here: usag
 from dataclasses import dataclass
 from pathlib import Path
 
+from nst.optimize_options import OptimizeOptions, OptimizeVideoOptions
 from nst.options import Checked, option
 
 DEVICE_HELP = "auto, cpu, cuda or cuda:N; auto takes a GPU when there is one"
 PRECISION_HELP = "auto takes bfloat16 where this machine computes it faster"
 PRECISIONS = ("auto", "float32", "bfloat16")
+METHODS = ("optimize", "one-pass")
+COLORS = ("none", "luminance", "histogram")
+COLOR_HELP = "colours of the input to keep"
 CHECKPOINT_HELP = "net made by train.py, or quality, fast, any_style; none takes "
 STYLE_HELP = "a style of the checkpoint, 'wave*0.5+scream*0.5', 'wave:0.6'"
 FLOW_HELP = "what finds the motion: auto takes raft on a GPU that has its weights, else dis"
@@ -51,21 +55,18 @@ class RegionOptions(Checked):
     )
 
 
-@dataclass(frozen=True)
-class PictureConfig(RegionOptions):
+@dataclass(frozen=True, kw_only=True)
+class PictureConfig(RegionOptions, OptimizeOptions):
     """Options of style_transfer.py."""
 
     content_path: Path = option(help="picture to paint, or a folder of pictures")
     output: Path = option(help="picture to write, or a folder when --content-path is one")
+    method: str = option(
+        "optimize", help="optimize the pixels, or one pass of a net", choices=METHODS
+    )
     style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
     style_path: tuple[Path, ...] | None = option(
         None, help="any picture as the style, or several to blend"
-    )
-    style_weights: tuple[float, ...] | None = option(
-        None, help="shares of the --style-path pictures in the blend", group="any style", low=0
-    )
-    style_scale: float = option(
-        1.0, help="size of its strokes: 2 doubles them", group="any style", low=0.25, high=4
     )
     refine_steps: int = option(
         0,
@@ -74,37 +75,52 @@ class PictureConfig(RegionOptions):
         low=0,
     )
     checkpoint: str | None = option(
-        None, help=CHECKPOINT_HELP + "quality, or what --style-path needs"
+        None, help=CHECKPOINT_HELP + "quality, or what --style-path needs", group="one-pass"
     )
     strength: float = option(
-        1.0, help="0 leaves the picture alone, 1 is the full style", low=0, high=1
+        1.0,
+        help="0 leaves the picture alone, 1 is the full style",
+        group="one-pass",
+        low=0,
+        high=1,
     )
-    preserve_color: bool = option(
-        False, help="keep the picture's colours, paint its lightness only"
-    )
+    preserve_color: str = option("none", help=COLOR_HELP, choices=COLORS)
     long_side: int | None = option(
-        None, help="pixels of the longer side; none keeps the size", low=16
+        None,
+        help="pixels of the longer side; none takes at most 512, one-pass keeps the size",
+        low=16,
+        also="size",
+    )
+    init: str = option(
+        "content", help="begin from: content, style, noise or a picture's path", group="optimize"
+    )
+    content_mask: tuple[Path, ...] = option(
+        (), help="grey pictures, white where a region of the content is", group="optimize"
+    )
+    style_mask: tuple[Path, ...] = option(
+        (), help="as many, where each region's style is found", group="optimize"
+    )
+    save_every: int | None = option(
+        None, help="write the picture so far every so many steps", group="record", low=1
+    )
+    log_dir: Path | None = option(
+        None, help="TensorBoard's folder; none writes no log", group="record"
     )
     device: str = option("auto", help=DEVICE_HELP, group="machine")
     precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
     quiet: bool = option(False, help="show no progress", group="machine")
 
 
-@dataclass(frozen=True)
-class VideoConfig(RegionOptions):
+@dataclass(frozen=True, kw_only=True)
+class VideoConfig(RegionOptions, OptimizeVideoOptions):
     """Options of stylize_video.py."""
 
     input_video: str = option(help="file, GIF, folder of frames, camera's number or stream's URL")
     output_video: Path | None = option(None, help="file, GIF or folder to write, by its ending")
+    method: str = option("one-pass", help="optimize paints the finest and is slow", choices=METHODS)
     style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
     style_path: tuple[Path, ...] | None = option(
         None, help="any picture as the style, or several to blend"
-    )
-    style_weights: tuple[float, ...] | None = option(
-        None, help="shares of the --style-path pictures in the blend", group="any style", low=0
-    )
-    style_scale: float = option(
-        1.0, help="size of its strokes: 2 doubles them", group="any style", low=0.25, high=4
     )
     style_to: str | None = option(
         None, help="fade to this style, or picture, over the clip", group="any style"
@@ -115,9 +131,15 @@ class VideoConfig(RegionOptions):
         group="any style",
         low=0,
     )
-    checkpoint: str | None = option(None, help=CHECKPOINT_HELP + "fast, or what --style-path needs")
+    checkpoint: str | None = option(
+        None, help=CHECKPOINT_HELP + "fast, or what --style-path needs", group="one-pass"
+    )
     strength: float = option(
-        1.0, help="0 leaves the video alone, 1 is the full style", low=0, high=1
+        1.0,
+        help="0 leaves the video alone, 1 is the full style",
+        group="one-pass",
+        low=0,
+        high=1,
     )
     flow: str = option(
         "auto",
@@ -143,7 +165,7 @@ class VideoConfig(RegionOptions):
         help="write the figures of coherence and style there, .json, measured on each frame",
         group="coherence",
     )
-    preserve_color: bool = option(False, help="keep the colours, paint the lightness only")
+    preserve_color: str = option("none", help=COLOR_HELP, choices=COLORS)
     long_side: int | None = option(
         None, help="pixels of the longer side; none keeps the size", low=16
     )

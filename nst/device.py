@@ -1,6 +1,8 @@
 """What to compute on, and in which precision."""
 
+import os
 import time
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +42,21 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     else:
         fast = _convolution_seconds(torch.float32) > 1.3 * _convolution_seconds(torch.bfloat16)
     return torch.bfloat16 if fast else torch.float32
+
+
+def free_memory(device: torch.device) -> int:
+    """Return how many bytes can still be taken there; a large number where that is not known."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+        return free * 1024
+    except (OSError, StopIteration, ValueError):  # not Linux: half of what is built in
+        names = getattr(os, "sysconf_names", {})
+        if "SC_PHYS_PAGES" not in names:
+            return 2**63
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
 def _convolution_seconds(dtype: torch.dtype) -> float:

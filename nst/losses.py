@@ -20,7 +20,7 @@ def gram_matrix(features: Tensor) -> Tensor:
     """
     with torch.autocast(features.device.type, enabled=False):
         n, c, h, w = features.shape
-        flat = _at_least_float32(features).reshape(n, c, h * w)
+        flat = at_least_float32(features).reshape(n, c, h * w)
         return flat @ flat.transpose(1, 2) / (c * h * w)
 
 
@@ -31,7 +31,7 @@ def relative_error(values: Tensor, target: Tensor) -> Tensor:
         values: (N, ...).
         target: the same shape, or (1, ...).
     """
-    values, target = (_at_least_float32(x).flatten(1) for x in (values, target))
+    values, target = (at_least_float32(x).flatten(1) for x in (values, target))
     return (values - target).square().sum(1) / target.square().sum(1).clamp_min(1e-12)
 
 
@@ -96,9 +96,43 @@ def temporal_feature_loss(features: Tensor, carried: Tensor, validity: Tensor) -
         carried: those at t-1, warped to t.
         validity: (N, 1, h, w).
     """
-    energy = _at_least_float32(features).square().mean((1, 2, 3)).clamp_min(1e-12)
+    energy = at_least_float32(features).square().mean((1, 2, 3)).clamp_min(1e-12)
     return temporal_loss(features, carried, validity) / energy
 
 
-def _at_least_float32(x: Tensor) -> Tensor:
+def wasserstein_distance(
+    mean: Tensor, second: Tensor, target_mean: Tensor, target_second: Tensor
+) -> Tensor:
+    """Return the squared 2-Wasserstein distance (K,) of normal distributions, relative.
+
+    Olkin and Pukelsheim, "The Distance between Two Random Vectors with Given Dispersion Matrices",
+    1982: |m - m'|^2 + tr(S + S' - 2 (S'^1/2 S S'^1/2)^1/2), divided by the target's energy, so that
+    all-zero features give about 1.
+
+    Args:
+        mean, target_mean: (K, C).
+        second, target_second: (K, C, C), second moments about 0; symmetric.
+    """
+    wanted = mean.dtype
+    # In float64: what float32 rounds away is as large as the smaller half of the eigenvalues.
+    mean, second, target_mean, target_second = (
+        x.double() for x in (mean, second, target_mean, target_second)
+    )
+    covariance = second - mean[:, :, None] * mean[:, None, :]
+    target = target_second - target_mean[:, :, None] * target_mean[:, None, :]
+    values, vectors = torch.linalg.eigh(target)
+    root = (vectors * values.clamp_min(0).sqrt()[:, None, :]) @ vectors.transpose(1, 2)
+    energy = target_second.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-12)
+    # The root's slope is infinite at 0, where rounding puts the directions without energy.
+    least = (energy * 1e-4)[:, None].square()
+    between = torch.linalg.eigvalsh(root @ covariance @ root).clamp_min(0)
+    shared = ((between + least).sqrt() - least.sqrt()).sum(1)
+    own = ((values.square() + least).sqrt() - least.sqrt()).sum(1)  # shared with itself
+    traces = (covariance - target).diagonal(dim1=1, dim2=2).sum(1)
+    distance = (mean - target_mean).square().sum(1) + traces - 2 * (shared - own)
+    return (distance / energy).to(wanted)
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Return half precision in float32, everything else as it is."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -15,9 +15,15 @@ def option(
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
+    also: str | None = None,
 ):
-    """Return a dataclass field that knows its help text, its group in `--help` and its range."""
+    """Return a dataclass field that knows its help text, its group in `--help` and its range.
+
+    Args:
+        also: a second name on the command line.
+    """
     metadata = {"help": help, "group": group, "low": low, "high": high, "choices": choices}
+    metadata["also"] = also
     return field(default=default, metadata=metadata)
 
 

@@ -12,7 +12,7 @@ from nst.masks import colour_plan
 from nst.one_pass import FoldedCodes, stylize
 from nst.region_masks import GivenMasks, SegmentedMasks
 from nst.styles import CrossFade
-from nst.tensors import keep_color
+from nst.tensors import restore_color
 from nst.transformer_net import TransformerNet
 from nst.video_writer import VideoWriter
 
@@ -22,7 +22,7 @@ def stylize_frames(
     net: TransformerNet,
     code: Tensor,
     dtype: torch.dtype,
-    preserve_color: bool = False,
+    preserve_color: str = "none",
     tracker: MotionTracker | None = None,
     temporal_blend: float = 0.0,
     identity: Tensor | None = None,
@@ -36,7 +36,7 @@ def stylize_frames(
     Args:
         code: (K, D), on the net's device; one without masks.
         dtype: to compute in.
-        preserve_color: keep the frame's colours and paint its lightness only.
+        preserve_color: none, luminance or histogram, see `tensors.restore_color`.
         tracker: a new one, which finds the motion; without it each frame is painted by itself.
         temporal_blend: share of the last result where the motion can be trusted.
         identity, identity_share: see `one_pass.stylize`.
@@ -56,8 +56,7 @@ def stylize_frames(
             folded = folds.follow(content, anew=tracker is not None and motion is None)
         image = stylize(net, content, code, dtype, identity, identity_share, weights, folded)
         image = mean.update(image, motion) if temporal_blend else image
-        if preserve_color:
-            image = keep_color(image, content)
+        image = restore_color(image, content, preserve_color)
         if masks:  # last of all: what is left alone has nothing of the frames before
             image = masks.regions.restored(image, content, weights)
         if mask_writer:

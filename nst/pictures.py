@@ -1,4 +1,4 @@
-"""The story of a picture, or a folder of them, painted in one pass of a trained net."""
+"""The story of a picture, or a folder of them, optimised or in one pass of a trained net."""
 
 import os
 from pathlib import Path
@@ -9,6 +9,7 @@ from nst.checkpoint import load_checkpoint
 from nst.config import PictureConfig
 from nst.device import choose_device, choose_dtype
 from nst.errors import InputError
+from nst.files import make_folder
 from nst.image_io import (
     WRITABLE,
     check_writable,
@@ -19,11 +20,12 @@ from nst.image_io import (
 )
 from nst.masks import colour_plan
 from nst.one_pass import stylize, working_size
+from nst.optimize import optimize_pictures
 from nst.refinement import code_tuner
 from nst.region_masks import picture_masks
 from nst.regions import chosen_styles
 from nst.styles import wanted_checkpoint
-from nst.tensors import keep_color, resize
+from nst.tensors import resize, restore_color
 from nst.vgg import VGGFeatures
 from nst.weights import load_vgg19
 
@@ -35,6 +37,13 @@ def stylize_pictures(config: PictureConfig) -> None:
         InputError: something the user gave is wrong; nothing is written then.
     """
     jobs = _jobs(config.content_path, config.output)
+    if config.method == "optimize":
+        optimize_pictures(config, jobs)
+    else:
+        _one_pass(config, jobs)
+
+
+def _one_pass(config: PictureConfig, jobs: list[tuple[Path, Path]]) -> None:
     checkpoint = load_checkpoint(wanted_checkpoint(config, "quality"))
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
@@ -58,7 +67,7 @@ def stylize_pictures(config: PictureConfig) -> None:
         if config.content_path.is_dir():
             for target in (targets[0], *plans[:1]):
                 if target:
-                    _make_folder(target.parent)
+                    make_folder(target.parent)
         for source, target, plan in tqdm(
             list(zip(sources, targets, plans, strict=True)),
             "painting",
@@ -74,8 +83,7 @@ def stylize_pictures(config: PictureConfig) -> None:
                 weights = masks.follow(content).to(device)
                 folded = net.folded(content.to(dtype), code)
             stylized = stylize(net, content, code, dtype, identity, left_alone, weights, folded)
-            if config.preserve_color:
-                stylized = keep_color(stylized, content)
+            stylized = restore_color(stylized, content, config.preserve_color)
             if masks:
                 stylized = masks.regions.restored(stylized, content, weights)
             if plan:
@@ -104,13 +112,6 @@ def _jobs(content: Path, output: Path) -> list[tuple[Path, Path]]:
         twice = next(t for t in targets if targets.count(t) > 1)
         raise InputError(f"two pictures of {content} would become {twice.name}: rename one")
     return list(zip(sources, targets, strict=True))
-
-
-def _make_folder(output: Path) -> None:
-    try:
-        output.mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {output}: {error.strerror}") from error
 
 
 def _target(source: Path, folder: Path) -> Path:

@@ -3,6 +3,7 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from nst.errors import InputError
 
@@ -21,6 +22,9 @@ OXFORD_MEAN_BGR = (103.939, 116.779, 123.68)  # of levels 0..255
 class VGGFeatures(nn.Module):
     """Turn an image in [0, 1] into its rectified feature maps; normalisation is its own affair.
 
+    Args:
+        pooling: max, as it was trained, or average, smoother (Gatys et al. 2015).
+
     Built from a state dict in torchvision's layout or in that of the rescaled Oxford weights (see
     `weights.load_vgg19`). Parameters are frozen; the gradient reaches the image.
 
@@ -28,8 +32,9 @@ class VGGFeatures(nn.Module):
         InputError: the state dict is of neither layout.
     """
 
-    def __init__(self, state: dict[str, Tensor]):
+    def __init__(self, state: dict[str, Tensor], pooling: str = "max"):
         super().__init__()
+        self.pool = {"max": F.max_pool2d, "average": F.avg_pool2d}[pooling]
         if "features.0.weight" in state:
             prefix, indices = "features.", TORCHVISION_INDICES
             mean, std = IMAGENET_MEAN, IMAGENET_STD
@@ -56,16 +61,21 @@ class VGGFeatures(nn.Module):
         self.requires_grad_(False)
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, image: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
+    def forward(
+        self, image: Tensor, layers: tuple[str, ...], recompute: bool = False
+    ) -> dict[str, Tensor]:
         """Return {layer: (N, C, h, w)} for `layers`, computed no deeper than the deepest of them.
 
         The image is taken in the dtype of the weights: move the module to bfloat16 for that.
 
+        Args:
+            recompute: keep only what lies between two blocks for the backward pass and compute the
+                rest again there: a third more time, less than half the memory.
+
         Raises:
             InputError: the image is too small for the deepest layer, or a layer is unknown.
         """
-        if unknown := set(layers) - set(LAYERS):
-            raise InputError(f"VGG-19 has no layer {sorted(unknown)[0]!r}: use relu1_1 to relu5_4")
+        check_layers(layers)
         deepest = max(layers, key=LAYERS.index)
         least = 2 ** (int(deepest[4]) - 1)
         if min(image.shape[-2:]) < least:
@@ -77,11 +87,49 @@ class VGGFeatures(nn.Module):
         x = ((image - self.mean) / self.std).to(self.convolutions["relu1_1"].weight.dtype)
         x = x.contiguous(memory_format=torch.channels_last)
         features = {}
-        for name, convolution in self.convolutions.items():
+        for block in BLOCKS:
+            names = [n for n in LAYERS[: LAYERS.index(deepest) + 1] if int(n[4]) == block]
+            if not names:
+                break
+            if recompute:
+                outputs = checkpoint(self._block, x, names, layers, use_reentrant=False)
+            else:
+                outputs = self._block(x, names, layers)
+            features |= {n: y for n, y in outputs.items() if n in layers}
+            x = outputs[names[-1]]
+        return features
+
+    def _block(self, x: Tensor, names: list[str], layers: tuple[str, ...]) -> dict[str, Tensor]:
+        """Return the maps of one block that are asked for, and its last."""
+        outputs = {}
+        for name in names:
             if name.endswith("_1") and name != "relu1_1":
-                x = F.max_pool2d(x, 2)
-            x = F.relu(convolution(x))
-            if name in layers:
-                features[name] = x
-            if name == deepest:
-                return features
+                x = self.pool(x, 2)
+            x = F.relu(self.convolutions[name](x))
+            if name in layers or name == names[-1]:
+                outputs[name] = x
+        return outputs
+
+
+def check_layers(layers: tuple[str, ...]) -> None:
+    """Refuse names that VGG-19 does not have.
+
+    Raises:
+        InputError: says which.
+    """
+    if unknown := set(layers) - set(LAYERS):
+        raise InputError(f"VGG-19 has no layer {sorted(unknown)[0]!r}: use relu1_1 to relu5_4")
+
+
+def stride_and_halo(layers: tuple[str, ...]) -> tuple[int, int]:
+    """Return the deepest layer's stride and how far beyond its own cell a feature sees, in pixels.
+
+    >>> stride_and_halo(("relu1_1", "relu5_1"))
+    (16, 70)
+    """
+    stride, halo = 1, 0
+    for name in LAYERS[: max(map(LAYERS.index, layers)) + 1]:
+        if name.endswith("_1") and name != "relu1_1":
+            stride *= 2
+        halo += stride
+    return stride, halo

@@ -26,6 +26,7 @@ from nst.flow import FlowEstimator
 from nst.frames import Frame, StreamInfo
 from nst.measurement import Measurement, in_words, target_grams
 from nst.one_pass import working_size
+from nst.optimize_video import optimize_video
 from nst.painting import stylize_frames
 from nst.pipeline import in_background
 from nst.refinement import code_tuner
@@ -60,6 +61,8 @@ def stylize_video(config: VideoConfig) -> str:
     Raises:
         InputError: something the user gave is wrong; nothing is written then.
     """
+    if config.method == "optimize":
+        return optimize_video(config)
     if not (config.output_video or config.show):
         raise InputError("nothing would be seen: give --output-video, --show or both")
     checkpoint = load_checkpoint(wanted_checkpoint(config, "fast"))

@@ -11,6 +11,7 @@ from scipy.ndimage import uniform_filter
 from nst.checkpoint import Checkpoint, save_checkpoint
 from nst.style_encoder import StyleEncoder
 from nst.transformer_net import TransformerNet
+from nst.vgg import BLOCKS, TORCHVISION_INDICES, VGGFeatures
 
 TINY_STYLES = ("identity", "wave", "scream")
 
@@ -75,3 +76,22 @@ def any_style_path(any_style, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("checkpoint") / "any.safetensors"
     save_checkpoint(path, any_style)
     return path
+
+
+@pytest.fixture(scope="session")
+def vgg_state() -> dict[str, torch.Tensor]:
+    """Random VGG-19 weights in torchvision's layout, that keep the energy of what passes."""
+    generator, state, channels_in = torch.Generator().manual_seed(0), {}, 3
+    counts = [channels for channels, count in BLOCKS.values() for _ in range(count)]
+    for index, channels in zip(TORCHVISION_INDICES, counts, strict=True):
+        weight = torch.randn(channels, channels_in, 3, 3, generator=generator)
+        state[f"features.{index}.weight"] = weight * (2 / (9 * channels_in)) ** 0.5
+        state[f"features.{index}.bias"] = torch.zeros(channels)
+        channels_in = channels
+    return state
+
+
+@pytest.fixture(scope="session")
+def random_vgg(vgg_state) -> VGGFeatures:
+    """Return VGG-19 with random weights."""
+    return VGGFeatures(vgg_state)

@@ -328,7 +328,7 @@ def test_script_without_options_says_what_it_needs(name):
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
 def test_shipped_recipe_parses(path):
     kind = path.name.partition("_")[0]
-    config = {"video": VideoConfig, "picture": PictureConfig}.get(kind, TrainConfig)
+    config = {"video": VideoConfig, "classic.toml": PictureConfig}.get(kind, TrainConfig)
     required = [spec.name for spec in fields(config) if spec.default is MISSING]
     given = [w for name in required for w in (f"--{name.replace('_', '-')}", "x")]
     parsed = parse(*given, "--config", path, config=config)

@@ -13,6 +13,7 @@ SCRIPTS = ("train.py", "style_transfer.py", "stylize_video.py")
 LAYERS = (
     ("errors",),
     ("files", "options"),
+    ("optimize_options",),
     ("tensors", "config", "weights", "cli", "device", "frames", "pixels", "pipeline"),
     # Below the readers, writers and stories that they serve.
     ("camera", "video_decoder", "video_encoder", "gif_encoder", "parallel", "tflite")
@@ -21,14 +22,22 @@ LAYERS = (
         ("warp", "losses", "vgg", "transformer_net", "style_encoder", "flow", "segmentation")
         + ("image_io", "video_io", "video_reader", "video_writer", "masks", "window")
     ),
-    ("metrics", "datasets", "motion", "coherence", "checkpoint", "one_pass"),
+    (
+        ("metrics", "datasets", "motion", "coherence", "checkpoint", "one_pass")
+        + ("style_statistics", "descent")
+    ),
+    ("objective", "memory_plan", "carrying", "frame_store"),
+    ("optimization",),
     # Parts of a story that outgrew its file.
-    ("styles", "style_targets", "refinement", "training_log", "training_state", "measurement"),
+    ("styles", "style_targets", "refinement", "training_log", "training_state", "measurement")
+    + ("optimize_record",),
     ("regions",),
     ("mask_files",),
     ("region_masks",),
     ("painting",),
-    ("optimize", "training", "video", "pictures", "evaluation"),
+    # The long way of two stories.
+    ("optimize", "optimize_video"),
+    ("training", "video", "pictures", "evaluation"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 STORIES = set(LAYERS[-1])

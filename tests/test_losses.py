@@ -10,6 +10,7 @@ from nst.losses import (
     temporal_feature_loss,
     temporal_loss,
     total_variation,
+    wasserstein_distance,
 )
 
 
@@ -164,3 +165,31 @@ def test_temporal_feature_loss_is_relative():
     for scale in (1e-3, 1.0, 1e3):
         change = temporal_feature_loss(scale * features, 0.9 * scale * features, everywhere)
         assert change.tolist() == pytest.approx([0.01, 0.01], rel=1e-4)
+
+
+def normal(seed: int, channels=4, count=40):
+    """Moments of a set of points, in float64."""
+    points = noise(1, count, channels, seed=seed, dtype=torch.float64) + seed
+    return points.mean(1), points.transpose(1, 2) @ points / count
+
+
+def test_wasserstein_distance_equals_scipys_matrix_root():
+    import numpy as np
+    from scipy.linalg import sqrtm
+
+    (mean, second), (target_mean, target_second) = normal(1), normal(2)
+    a, b = (s[0] - torch.outer(m[0], m[0]) for m, s in [(mean, second),
+                                                        (target_mean, target_second)])  # fmt: skip
+    root = sqrtm(b.numpy())
+    shared = np.trace(sqrtm(root @ a.numpy() @ root)).real
+    expected = (mean - target_mean).square().sum() + a.trace() + b.trace() - 2 * shared
+    expected = expected / target_second[0].trace()
+    found = wasserstein_distance(mean, second, target_mean, target_second)
+    assert found.item() == pytest.approx(expected.item(), abs=1e-3)
+
+
+def test_wasserstein_gradient_in_float64():
+    (mean, second), target = normal(1), normal(2)
+    symmetric = lambda s: (s + s.transpose(1, 2)) / 2  # noqa: E731
+    leaves = (mean.requires_grad_(), second.requires_grad_())
+    assert gradcheck(lambda m, s: wasserstein_distance(m, symmetric(s), *target), leaves)

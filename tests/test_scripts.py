@@ -43,7 +43,7 @@ def start(name: str, *arguments: object) -> subprocess.Popen:
 def test_picture(painted, tiny_path, tmp_path):
     Image.fromarray(media.picture(0, SIZE)).save(tmp_path / "in.png")
     paths = ["--content-path", tmp_path / "in.png", "--output", tmp_path / "out.png"]
-    style = ["--checkpoint", tiny_path, "--style", "scream:0.5"]
+    style = ["--method", "one-pass", "--checkpoint", tiny_path, "--style", "scream:0.5"]
     script = start("style_transfer.py", *paths, *style)
     output = script.communicate(timeout=120)
     assert (script.returncode, output) == (0, ("", ""))
@@ -128,6 +128,7 @@ class TestBadInput:
         (tmp_path / "text.png").write_text("no picture")
         paths = ["--content-path", tmp_path / content, "--output", tmp_path / output]
         more = ["--checkpoint", tiny_path, *(text.format(tmp_path) for text in more)]
+        more = ["--method", "one-pass", *more]
         line = self.refused(capfd, style_transfer, PictureConfig, tmp_path, *paths, *more)
         assert all(part in line for part in parts)
 

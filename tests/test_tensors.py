@@ -10,6 +10,7 @@ from nst.tensors import (
     fit,
     keep_color,
     luminance,
+    match_color,
     pad_to_multiple,
     resize,
     to_float,
@@ -121,3 +122,20 @@ def test_blur_is_the_mean_of_nine():
     image = torch.rand(1, 3, 9, 14, generator=torch.Generator().manual_seed(0))
     expected = np.stack([uniform_filter(plane, 3, mode="nearest") for plane in image[0].numpy()])
     assert np.allclose(blur(image)[0].numpy(), expected, atol=1e-6)
+
+
+def test_matched_colours_have_the_references_mean_and_covariance():
+    generator = torch.Generator().manual_seed(0)
+    image = 0.5 + 0.1 * torch.randn(1, 3, 40, 50, generator=generator)
+    mix = torch.tensor([[0.6, 0.2, 0.0], [0.1, 0.5, 0.1], [0.0, 0.3, 0.4]])
+    noise = torch.randn(1, 3, 30, 20, generator=generator)
+    reference = 0.4 + 0.1 * torch.einsum("ij,njhw->nihw", mix, noise)
+    matched = match_color(image, reference)
+    torch.testing.assert_close(matched.mean((2, 3)), reference.mean((2, 3)), rtol=0, atol=1e-3)
+    covariances = [x[0].flatten(1).cov(correction=0) for x in (matched, reference)]
+    torch.testing.assert_close(*covariances, rtol=0, atol=2e-4)
+
+
+def test_matching_a_picture_with_itself_leaves_it():
+    image = torch.rand(1, 3, 8, 9, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(match_color(image, image), image, rtol=0, atol=1e-5)

@@ -25,23 +25,10 @@ from nst.metrics import style_distances
 from nst.style_targets import CODE_RATE
 from nst.training import learning_rate, losses, start, train
 from nst.transformer_net import TransformerNet
-from nst.vgg import BLOCKS, VGGFeatures
+from nst.vgg import VGGFeatures
 
 ROOT = Path(__file__).parents[1]
 INDICES = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
-
-
-@pytest.fixture(scope="module")
-def vgg_state() -> dict[str, torch.Tensor]:
-    """Random VGG-19 weights in torchvision's layout, that keep the energy of what passes."""
-    generator, state, channels_in = torch.Generator().manual_seed(0), {}, 3
-    counts = [channels for channels, count in BLOCKS.values() for _ in range(count)]
-    for index, channels in zip(INDICES, counts, strict=True):
-        weight = torch.randn(channels, channels_in, 3, 3, generator=generator)
-        state[f"features.{index}.weight"] = weight * (2 / (9 * channels_in)) ** 0.5
-        state[f"features.{index}.bias"] = torch.zeros(channels)
-        channels_in = channels
-    return state
 
 
 def style_picture(name: str) -> np.ndarray:

@@ -111,7 +111,7 @@ class TestFrames:
     def test_frames_that_came_in_are_left_as_they_were(self, tiny):
         given = self.frames()
         before = [frame.image.clone() for frame in given]
-        self.paint(tiny, given, preserve_color=True)
+        self.paint(tiny, given, preserve_color="luminance")
         assert all(torch.equal(f.image, b) for f, b in zip(given, before, strict=True))
 
     def test_one_is_taken_for_each_that_is_given(self, tiny):
@@ -141,7 +141,7 @@ class TestFrames:
         halved = self.paint(tiny, self.frames(), tracker=Halving(), temporal_blend=0.5)
         assert torch.equal(halved[0].image, plain[0].image)
         assert torch.equal(halved[2].image, plain[2].image / 2)
-        options = {"tracker": Halving(), "temporal_blend": 0.5, "preserve_color": True}
+        options = {"tracker": Halving(), "temporal_blend": 0.5, "preserve_color": "luminance"}
         coloured = self.paint(tiny, self.frames(), **options)
         red_minus_blue = [(f.image[:, 0] - f.image[:, 2]) for f in (coloured[2], self.frames()[2])]
         inside = ((coloured[2].image > 0) & (coloured[2].image < 1)).all(1)
@@ -178,7 +178,7 @@ class TestKept:
     def test_count_times_rate_sound_and_orientation(self, run, tmp_path, name, options, blend):
         source = media.make_clip(tmp_path / name, **{"size": SIZE} | options)
         output = tmp_path / f"out{source.suffix}"
-        run(source, output, preserve_color=True, temporal_blend=blend, crf=6)
+        run(source, output, preserve_color="luminance", temporal_blend=blend, crf=6)
         before, after = media.read_back(source), media.read_back(output)
         assert len(after.frames) == len(before.frames) == 12
         assert [float(t) for t in after.times] == pytest.approx(
@@ -238,7 +238,7 @@ class TestKept:
 
     def test_colours_can_be_kept(self, run, tmp_path):
         source = pictures(tmp_path / "in", 3)
-        kept = read_folder(run(source, tmp_path / "kept", preserve_color=True))
+        kept = read_folder(run(source, tmp_path / "kept", preserve_color="luminance"))
         plain = read_folder(run(source, tmp_path / "plain"))
         for index, (with_colour, without) in enumerate(zip(kept, plain, strict=True)):
             wanted = chroma(media.picture(index, SIZE))

@@ -1,0 +1,54 @@
+"""Make results/optimized.jpg: photos, paintings, and the photos optimised in their style.
+
+    python results/make_optimized.py --style-dir styles
+
+With each result goes the JSON that style_transfer.py writes. Photos: Eileen Collins (NASA) and
+Chelsea the cat (Stefan van der Walt, CC0), from scikit-image.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from PIL import Image
+from skimage import data
+
+from nst.image_io import load_image, save_image
+from nst.tensors import resize
+
+HERE = Path(__file__).parent
+SIDE = 384
+PAIRS = (
+    ("astronaut", "vangogh_starry_night"),
+    ("cat", "hokusai_great_wave"),
+    ("astronaut", "mosaic_plato_academy_roman"),
+)
+
+
+def main() -> None:
+    """Optimise each pair and put the sheet together."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--style-dir", type=Path, required=True)
+    parser.add_argument("--size", type=int, default=SIDE)
+    args = parser.parse_args()
+    photos = {"astronaut": data.astronaut()[:400, 40:440], "cat": data.chelsea()[:300, 75:375]}
+    rows = []
+    for photo, style in PAIRS:
+        source, target = HERE / f"{photo}.png", HERE / f"{photo}_{style}.jpg"
+        Image.fromarray(photos[photo]).save(source)
+        painting = next(args.style_dir.glob(f"{style}.*"))
+        command = [sys.executable, "style_transfer.py", "--content-path", str(source)]
+        command += ["--style-path", str(painting), "--output", str(target)]
+        subprocess.run([*command, "--size", str(args.size)], cwd=HERE.parent, check=True)
+        picture = load_image(painting)
+        side = min(picture.shape[-2:])
+        row = [load_image(source), picture[..., :side, :side], load_image(target)]
+        rows.append(torch.cat([resize(image, (SIDE, SIDE)) for image in row], 3))
+        source.unlink()
+    save_image(torch.cat(rows, 2), HERE / "optimized.jpg")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""The story of an optimised video, with random VGG-19 weights and shallow layers."""
+
+from pathlib import Path
+
+import media
+import numpy as np
+import pytest
+from PIL import Image
+
+import nst.frame_store
+import nst.optimize_video
+from nst.config import VideoConfig
+from nst.errors import InputError
+from nst.video import stylize_video
+
+SIZE = (32, 48)
+FRAMES = 3
+
+
+@pytest.fixture
+def optimize(tmp_path, monkeypatch, random_vgg):
+    monkeypatch.setattr(nst.optimize_video, "load_vgg19", lambda path: None)
+    monkeypatch.setattr(nst.optimize_video, "VGGFeatures", lambda state, pooling: random_vgg)
+    media.make_clip(tmp_path / "in.mp4", frames=FRAMES, size=SIZE)
+    Image.fromarray(media.colour_bars((56, 72))).save(tmp_path / "style.png")
+
+    def call(name="out", **options) -> Path:
+        small = {
+            "method": "optimize",
+            "input_video": str(tmp_path / "in.mp4"),
+            "style_path": (tmp_path / "style.png",),
+            "steps": 4,
+            "frame_steps": 3,
+            "content_layers": ("relu2_2",),
+            "style_layers": ("relu1_1", "relu2_1"),
+            "device": "cpu",
+            "precision": "float32",
+            "quiet": True,
+        }
+        output = tmp_path / name
+        stylize_video(VideoConfig(output_video=output, **{**small, **options}))
+        return output
+
+    return call
+
+
+def pictures(folder: Path) -> list[np.ndarray]:
+    return [np.array(Image.open(path)).astype(int) for path in sorted(folder.iterdir())]
+
+
+def stop_at(monkeypatch, turn: int, number: int) -> None:
+    """Have Ctrl-C come before this frame is finished."""
+    keep = nst.frame_store.FrameStore.keep
+
+    def stopping(self, *args):
+        if args[:2] == (turn, number):
+            raise KeyboardInterrupt
+        keep(self, *args)
+
+    monkeypatch.setattr(nst.frame_store.FrameStore, "keep", stopping)
+
+
+@pytest.mark.parametrize("passes, turn, number", [(1, 1, 1), (2, 2, 1)])
+def test_resuming_gives_what_an_uninterrupted_run_gives(
+    optimize, tmp_path, monkeypatch, passes, turn, number
+):
+    whole = pictures(optimize("whole", passes=passes))
+    with monkeypatch.context() as patch:
+        stop_at(patch, turn, number)
+        with pytest.raises(KeyboardInterrupt):
+            optimize("cut", passes=passes)
+    assert not (tmp_path / "cut").exists() and (tmp_path / "cut.frames").is_dir()
+    with pytest.raises(InputError, match="--resume, or delete"):
+        optimize("cut", passes=passes)
+    with pytest.raises(InputError, match="--resume: steps was 4 and is 5"):
+        optimize("cut", passes=passes, resume=True, steps=5)
+    resumed = pictures(optimize("cut", passes=passes, resume=True))
+    assert len(whole) == FRAMES
+    assert all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
+    assert not (tmp_path / "cut.frames").exists()
+
+
+def test_file_keeps_times_and_sound(optimize, tmp_path):
+    before, after = media.read_back(tmp_path / "in.mp4"), media.read_back(optimize("out.mp4"))
+    assert after.times == before.times and after.sound == before.sound
+
+
+def test_a_still_video_stays_still_and_frames_by_themselves_do_not_follow(optimize, tmp_path):
+    """Stronger ties in time leave less change between two results."""
+    still = tmp_path / "still"
+    still.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(3):
+        noisy = media.picture(0, SIZE) + rng.normal(0, 3, (*SIZE, 3))
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(still / f"{i}.png")
+
+    def change(name, **options):
+        results = pictures(optimize(name, input_video=str(still), steps=8, **options))
+        return np.mean([np.abs(a - b).mean() for a, b in zip(results, results[1:], strict=False)])
+
+    tied = change("tied", temporal_weight=2000.0)
+    loose = change("loose", temporal_weight=0.0, temporal_features=0.0, init="noise")
+    assert tied < 0.5 * loose
+
+
+def test_loop_ties_the_last_frame_to_the_first(optimize, monkeypatch):
+    seen = []
+    carry = nst.optimize_video.carry
+
+    def noting(frame, others, flow):
+        seen.append(len(others))
+        return carry(frame, others, flow)
+
+    monkeypatch.setattr(nst.optimize_video, "carry", noting)
+    optimize("a", passes=2, lags=(1,))
+    # The first frame of each pass has nothing before it.
+    assert len(seen) == 2 * (FRAMES - 1)
+    seen.clear()
+    optimize("b", passes=2, lags=(1,), loop=True)
+    assert len(seen) == 2 * FRAMES - 1
+
+
+def test_style_from_previous_and_no_flow_run(optimize):
+    assert len(pictures(optimize("a", style_from_previous=0.5))) == FRAMES
+    assert len(pictures(optimize("b", flow="none", preserve_color="luminance"))) == FRAMES
+
+
+@pytest.mark.parametrize(
+    "options, part",
+    [
+        ({"style_path": ()}, "--style-path"),
+        ({"style": "wave"}, "--method one-pass"),
+        ({"loop": True}, "--passes 2"),
+        ({"resume": True}, "start the run without it"),
+        ({"long_side": 32}, "at least 32"),
+        ({"style_layers": ("relu9_9",)}, "relu9_9"),
+        ({"codec": "nonsense"}, "nonsense"),
+    ],
+)
+def test_bad_input_is_told_before_any_work(optimize, tmp_path, options, part):
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError) as caught:
+        optimize("out.mp4", **options)
+    assert part in str(caught.value)
+    assert sorted(tmp_path.rglob("*")) == before
