@@ -133,7 +133,7 @@ def steps(image: torch.Tensor) -> torch.Tensor:
 
 
 def test_a_small_region_of_a_shipped_net_has_its_own_style_and_no_seam():
-    """A disc of a tenth of the picture, by what is found at half size after the light has changed."""
+    """A disc of a tenth of it, by what is found at half size after the light has changed."""
     from skimage.data import astronaut
 
     checkpoint = load_checkpoint("fast")
