@@ -63,8 +63,8 @@ def stylize(
 class FoldedCodes:
     """Codes with what a net's norms find in a video: see `TransformerNet.folded`.
 
-    A frame at half size tells that well enough, and slowly as it changes, a look at one style every
-    other frame does.
+    The first frame of a shot is looked at in full. As little changes from there on, a look at one
+    style every other frame does, at half size, less what half the size was wrong by at first.
 
     Args:
         codes: (K, D), on the net's device.
@@ -74,6 +74,7 @@ class FoldedCodes:
     def __init__(self, net: TransformerNet, codes: Tensor, dtype: torch.dtype):
         self.net, self.codes, self.dtype = net, codes, dtype
         self._folded: Tensor | None = None
+        self._wrong: Tensor | None = None
         self._time = 0
 
     @torch.inference_mode()
@@ -85,13 +86,15 @@ class FoldedCodes:
             anew: a shot begins, or there is only this picture.
         """
         if anew or self._folded is None:
-            self._folded, self._time = self._look(image, self.codes), 0
+            self._folded, self._time = self.net.folded(image.to(self.dtype), self.codes), 0
+            self._wrong = self._look(image, self.codes) - self._folded
             return self._folded
         self._time += 1
         if self._time % LOOK_EVERY == 0:
             k = self._time // LOOK_EVERY % len(self.codes)
             self._folded = self._folded.clone()
-            self._folded[k : k + 1].lerp_(self._look(image, self.codes[k : k + 1]), NEWS)
+            now = self._look(image, self.codes[k : k + 1])[0] - self._wrong[k]
+            self._folded[k].lerp_(now, NEWS)
         return self._folded
 
     def _look(self, image: Tensor, codes: Tensor) -> Tensor:
