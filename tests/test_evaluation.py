@@ -2,6 +2,7 @@
 
 import json
 
+import media
 import numpy as np
 import pytest
 import torch
@@ -10,7 +11,6 @@ from PIL import Image
 from nst.errors import InputError
 from nst.evaluation import EvaluationConfig, Sheet, evaluate, read_flow
 from nst.image_io import read_picture
-from tests import media
 
 SIZE = (64, 96)
 FRAMES = 12
