@@ -109,6 +109,16 @@ def test_stylizing_commands_run(command, newcomer, environment):
     assert {p for p in newcomer.iterdir()} - before, "nothing was written"
 
 
+def test_measuring_commands_run(newcomer, environment):
+    (newcomer / "painted.mp4").write_bytes((newcomer / "results" / "sample.mp4").read_bytes())
+    measuring = [c for c in COMMANDS if c.startswith("python -m nst.evaluation")]
+    assert measuring
+    for command in measuring:
+        run(command, newcomer, **environment)
+        for name in ("report.json", "report_plot.png", "report_sheet.png"):
+            assert (newcomer / name).is_file()
+
+
 def test_training_commands_run_and_what_they_make_paints(newcomer, environment):
     for command in TRAINING:
         run(" ".join([command, *SHORTENED]), newcomer, **environment)
