@@ -154,7 +154,7 @@ class VideoConfig(RegionOptions, OptimizeVideoOptions):
         low=32,
     )
     temporal_blend: float = option(
-        0.6,
+        0.65,
         help="share of the last result, carried along the motion, against flicker; 0 is none",
         group="coherence",
         low=0,
