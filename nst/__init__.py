@@ -4,8 +4,8 @@ Modules are stages of the data and import downwards only (`tests/test_layers.py`
 that every function keeps, said once:
 
 - **Image**: float32 `(N, 3, H, W)`, RGB, sRGB-encoded, in [0, 1], always batched. uint8 lives only
-  in `image_io` and `video_io`; ImageNet statistics and other ranges only inside the wrapper that
-  needs them. Nothing is changed in place.
+  where pictures and videos are read and written; ImageNet statistics and other ranges only inside
+  the wrapper that needs them. Nothing is changed in place.
 - **To 8 bits**: round and clamp.
 - **Size** is `(height, width)`; a user's size is one number, `long_side`, in pixels.
 - **Mask**: `(N, 1, H, W)` in [0, 1], 1 = apply.

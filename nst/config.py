@@ -56,14 +56,9 @@ class RegionOptions(Checked):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureConfig(RegionOptions, OptimizeOptions):
-    """Options of style_transfer.py."""
+class PaintOptions(Checked):
+    """Options of both scripts that say what to paint with, and on what machine."""
 
-    content_path: Path = option(help="picture to paint, or a folder of pictures")
-    output: Path = option(help="picture to write, or a folder when --content-path is one")
-    method: str = option(
-        "optimize", help="optimize the pixels, or one pass of a net", choices=METHODS
-    )
     style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
     style_path: tuple[Path, ...] | None = option(
         None, help="any picture as the style, or several to blend"
@@ -74,17 +69,31 @@ class PictureConfig(RegionOptions, OptimizeOptions):
         group="any style",
         low=0,
     )
-    checkpoint: str | None = option(
-        None, help=CHECKPOINT_HELP + "quality, or what --style-path needs", group="one-pass"
-    )
     strength: float = option(
         1.0,
-        help="0 leaves the picture alone, 1 is the full style",
+        help="0 leaves the input alone, 1 is the full style",
         group="one-pass",
         low=0,
         high=1,
     )
     preserve_color: str = option("none", help=COLOR_HELP, choices=COLORS)
+    device: str = option("auto", help=DEVICE_HELP, group="machine")
+    precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
+    quiet: bool = option(False, help="show no progress", group="machine")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureConfig(PaintOptions, RegionOptions, OptimizeOptions):
+    """Options of style_transfer.py."""
+
+    content_path: Path = option(help="picture to paint, or a folder of pictures")
+    output: Path = option(help="picture to write, or a folder when --content-path is one")
+    method: str = option(
+        "optimize", help="optimize the pixels, or one pass of a net", choices=METHODS
+    )
+    checkpoint: str | None = option(
+        None, help=CHECKPOINT_HELP + "quality, or what --style-path needs", group="one-pass"
+    )
     long_side: int | None = option(
         None,
         help="pixels of the longer side; none takes at most 512, one-pass keeps the size",
@@ -106,40 +115,20 @@ class PictureConfig(RegionOptions, OptimizeOptions):
     log_dir: Path | None = option(
         None, help="TensorBoard's folder; none writes no log", group="record"
     )
-    device: str = option("auto", help=DEVICE_HELP, group="machine")
-    precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
-    quiet: bool = option(False, help="show no progress", group="machine")
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoConfig(RegionOptions, OptimizeVideoOptions):
+class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
     """Options of stylize_video.py."""
 
     input_video: str = option(help="file, GIF, folder of frames, camera's number or stream's URL")
     output_video: Path | None = option(None, help="file, GIF or folder to write, by its ending")
     method: str = option("one-pass", help="optimize paints the finest and is slow", choices=METHODS)
-    style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
-    style_path: tuple[Path, ...] | None = option(
-        None, help="any picture as the style, or several to blend"
-    )
     style_to: str | None = option(
         None, help="fade to this style, or picture, over the clip", group="any style"
     )
-    refine_steps: int = option(
-        0,
-        help="steps of tuning its code on what is painted; needs VGG-19",
-        group="any style",
-        low=0,
-    )
     checkpoint: str | None = option(
         None, help=CHECKPOINT_HELP + "fast, or what --style-path needs", group="one-pass"
-    )
-    strength: float = option(
-        1.0,
-        help="0 leaves the video alone, 1 is the full style",
-        group="one-pass",
-        low=0,
-        high=1,
     )
     flow: str = option(
         "auto",
@@ -165,7 +154,6 @@ class VideoConfig(RegionOptions, OptimizeVideoOptions):
         help="write the figures of coherence and style there, .json, measured on each frame",
         group="coherence",
     )
-    preserve_color: str = option("none", help=COLOR_HELP, choices=COLORS)
     long_side: int | None = option(
         None, help="pixels of the longer side; none keeps the size", low=16
     )
@@ -200,9 +188,6 @@ class VideoConfig(RegionOptions, OptimizeVideoOptions):
     preset: str = option(
         "veryfast", help="encoder's effort, ultrafast to veryslow", group="encoding"
     )
-    device: str = option("auto", help=DEVICE_HELP, group="machine")
-    precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
-    quiet: bool = option(False, help="show no progress", group="machine")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@
 What each figure means is in `metrics.py` and `measurement.py`.
 """
 
-import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,9 +22,9 @@ from nst.config import DEVICE_HELP, FLOW_HELP, FLOW_SIDE_HELP
 from nst.datasets import load_style
 from nst.device import choose_device
 from nst.errors import InputError
-from nst.files import replacing
+from nst.files import check_place, replacing, write_json
 from nst.flow import FlowEstimator
-from nst.image_io import check_writable, list_pictures, load_image, save_image
+from nst.image_io import list_pictures, load_image, save_image
 from nst.measurement import Measurement, in_words, target_grams
 from nst.metrics import e_stab
 from nst.options import Checked, option
@@ -83,7 +82,7 @@ def evaluate(config: EvaluationConfig) -> dict:
     if config.output:
         if config.output.suffix != ".json":
             raise InputError(f"--output is {config.output}: its ending must be .json")
-        check_writable(config.output.with_suffix(".png"))
+        check_place(config.output, "--output")
     device = choose_device(config.device)
     vgg, grams = None, None
     if config.style:
@@ -115,8 +114,7 @@ def evaluate(config: EvaluationConfig) -> dict:
     if config.flow_dir:
         figures["e_stab"] = _true_stability(results, config.flow_dir, config.occlusion_dir)
     if config.output:
-        with replacing(config.output) as partial:
-            partial.write_text(json.dumps(figures, indent=1) + "\n")
+        write_json(config.output, figures)
         _plot(figures, config.output.with_name(f"{config.output.stem}_plot.png"))
         save_image(sheet.image(), config.output.with_name(f"{config.output.stem}_sheet.png"))
     return figures

@@ -1,5 +1,6 @@
 """Files are written beside their place and renamed, so that no half of one is ever seen."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,3 +36,21 @@ def make_folder(path: Path) -> None:
         path.mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {path}: {error.strerror}") from error
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as JSON; what JSON does not know, such as a path, as its text."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(value, default=str, indent=1) + "\n", "utf-8")
+
+
+def check_place(path: Path, flag: str) -> None:
+    """Refuse a file's path that could not be written, before the work whose result it takes.
+
+    Raises:
+        InputError: no such folder, or no right to write there.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"{flag} {path}: there is no folder {path.parent}: make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"{flag} {path}: the folder cannot be written: choose another")

@@ -5,7 +5,6 @@ stopped comes to the same end.
 """
 
 import json
-import os
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from nst.config import VideoConfig
 from nst.errors import InputError
-from nst.files import make_folder, replacing
+from nst.files import make_folder, write_json
 from nst.frames import Frame
 from nst.image_io import load_image, save_image
 
@@ -112,5 +111,4 @@ class FrameStore:
 
     def _save(self) -> None:
         run = {"options": self._options, "shots": self.shots, "times": self.times}
-        with replacing(self._run) as partial:
-            partial.write_text(json.dumps(run) + os.linesep, "utf-8")
+        write_json(self._run, run)

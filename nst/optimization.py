@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from nst.config import PictureConfig, VideoConfig
 from nst.descent import Step, adam, lbfgs
 from nst.errors import InputError
 from nst.losses import total_variation
@@ -15,7 +16,7 @@ from nst.objective import FeatureTarget, Objective, StyleTarget, picture_feature
 from nst.optimize_options import OptimizeOptions
 from nst.style_statistics import Moments, blend_moments
 from nst.tensors import fit, match_color, resize
-from nst.vgg import VGGFeatures
+from nst.vgg import VGGFeatures, check_layers
 
 PATIENCE = 10  # steps that early stopping looks back
 COARSEST = 128
@@ -195,12 +196,18 @@ def noise_like(content: Tensor, seed: int) -> Tensor:
     return torch.rand(content.shape, generator=generator).to(content)
 
 
-def check_styles(options, count: int, regions: int = 0) -> None:
-    """Refuse weights or regions that do not match the style pictures in number.
+def check_styles(options: PictureConfig | VideoConfig, regions: int = 0) -> None:
+    """Refuse styles that cannot be optimised: none, layers unknown, or numbers that do not match.
 
     Raises:
-        InputError: says which numbers differ.
+        InputError: says what is missing or which numbers differ.
     """
+    if not options.style_path:
+        raise InputError("--method optimize needs --style-path: one or several pictures")
+    if options.style is not None:
+        raise InputError("--style is for --method one-pass; optimize takes --style-path")
+    check_layers((*options.style_layers, *options.content_layers))
+    count = len(options.style_path)
     wanted = regions or count
     if options.style_weights and len(options.style_weights) != wanted:
         raise InputError(

@@ -25,7 +25,7 @@ from nst.optimization import (
 )
 from nst.optimize_record import Record, open_log
 from nst.tensors import fit, luminance, resize, restore_color
-from nst.vgg import VGGFeatures, check_layers
+from nst.vgg import VGGFeatures
 from nst.weights import load_vgg19
 
 LONG_SIDE = 512  # where --long-side is not given, at most
@@ -117,15 +117,10 @@ def _size(size: tuple[int, int], config: PictureConfig, source: Path) -> tuple[i
 
 def _load_styles(config: PictureConfig) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     """Read styles and masks, after what they have to match in number."""
-    if not config.style_path:
-        raise InputError("--method optimize needs --style-path: one or several pictures")
-    if config.style is not None:
-        raise InputError("--style is for --method one-pass; optimize takes --style-path")
+    regions = len(config.content_mask)
+    check_styles(config, regions)
     if config.region:
         raise InputError("--region is for --method one-pass; optimize takes --content-mask")
-    check_layers((*config.style_layers, *config.content_layers))
-    regions = len(config.content_mask)
-    check_styles(config, len(config.style_path), regions)
     if config.style_mask and len(config.style_mask) != regions:
         raise InputError(
             f"--content-mask has {regions} pictures and --style-mask {len(config.style_mask)}: "

@@ -1,6 +1,5 @@
 """What is kept of an optimised picture beside its pixels: options, losses, versions."""
 
-import json
 import platform
 import time
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from pathlib import Path
 import torch
 
 from nst.descent import Step
-from nst.files import replacing
+from nst.files import write_json
 
 EVERY = 10  # steps between two entries of the record
 
@@ -45,8 +44,7 @@ class Record:
         entries = [*self._losses, self._entry]
         seconds = round(time.perf_counter() - self._begun, 2)
         whole = {**self._head, "complete": complete, "seconds": seconds, "losses": entries}
-        with replacing(self.path) as partial:
-            partial.write_text(json.dumps(whole, default=str, indent=1) + "\n", "utf-8")
+        write_json(self.path, whole)
 
 
 def open_log(folder: Path | None) -> Callable[[int, Step], None]:

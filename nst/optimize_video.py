@@ -4,7 +4,6 @@ Ruder et al., "Artistic Style Transfer for Videos", 2016. Finished frames lie on
 interrupted run goes on from them.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -20,7 +19,7 @@ from nst.carrying import carry, hold_colors
 from nst.config import VideoConfig
 from nst.device import choose_device, choose_dtype
 from nst.errors import InputError
-from nst.files import replacing
+from nst.files import check_place, write_json
 from nst.flow import FlowEstimator
 from nst.frame_store import FrameStore
 from nst.image_io import load_image
@@ -40,7 +39,7 @@ from nst.optimization import (
 )
 from nst.style_statistics import blend_moments
 from nst.tensors import fit, resize, restore_color
-from nst.vgg import VGGFeatures, check_layers
+from nst.vgg import VGGFeatures
 from nst.video_reader import open_video
 from nst.video_writer import create_video
 from nst.weights import load_vgg19
@@ -59,6 +58,8 @@ def optimize_video(config: VideoConfig) -> str:
         InputError: something the user gave is wrong; nothing is written then.
     """
     styles = _load_styles(config)
+    if config.report:
+        check_place(config.report, "--report")
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
     flow = None
@@ -110,8 +111,7 @@ def optimize_video(config: VideoConfig) -> str:
     store.remove()
     figures = measurement.figures()
     if config.report:
-        with replacing(config.report) as partial_path:
-            partial_path.write_text(json.dumps(figures, indent=1) + "\n")
+        write_json(config.report, figures)
     return in_words(figures)
 
 
@@ -226,16 +226,11 @@ class FramePainter:
 def _load_styles(config: VideoConfig) -> list[Tensor]:
     if config.output_video is None or config.show or is_live(str(config.input_video)):
         raise InputError("--method optimize is slow: give a file to read and --output-video")
-    if not config.style_path:
-        raise InputError("--method optimize needs --style-path: one or several pictures")
-    if config.style is not None:
-        raise InputError("--style is for --method one-pass; optimize takes --style-path")
+    check_styles(config)
     if config.region:
         raise InputError("--region is for --method one-pass")
     if config.loop and config.passes < 2:
         raise InputError("--loop joins the ends in the second pass: give --passes 2 or more")
     if not config.lags:
         raise InputError("--lags is empty: give 1, or 1 2 4")
-    check_layers((*config.style_layers, *config.content_layers))
-    check_styles(config, len(config.style_path))
     return [load_image(path) for path in config.style_path]

@@ -102,14 +102,12 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
     try:
         with _interrupts_held_back() as interrupt:
             for crops, *drawn in bar:
-                image, after = (
-                    x.to(device, **MEMORY_FORMAT).to(torch.float32) / 255 for x in crops.unbind(1)
-                )
+                image = _on(device, crops[:, 0])
                 codes, style, row, grams = targets.of_step(*drawn)
                 second = None
                 if config.temporal_weight:
                     second = second_frame(image, (config.seed, step, 1), places)
-                    second = true_second_frame(image, after, second)
+                    second = true_second_frame(image, _on(device, crops[:, 1]), second)
                 terms = losses(
                     net,
                     codes,
@@ -252,6 +250,10 @@ def start(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
     kept = given.encoder if config.only_codes or config.any_style else None
     styles = (*given.styles, *added)
     return Checkpoint(given.net, codes, styles, history, given.pictures, kept)
+
+
+def _on(device: torch.device, crops: Tensor) -> Tensor:
+    return crops.to(device, **MEMORY_FORMAT).to(torch.float32) / 255
 
 
 @contextmanager

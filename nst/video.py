@@ -4,7 +4,6 @@ Reading, painting and writing run at the same time, each in a thread of its own.
 grow with the video's length.
 """
 
-import json
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -21,7 +20,7 @@ from nst.coherence import MotionTracker
 from nst.config import VideoConfig
 from nst.device import choose_device, choose_dtype
 from nst.errors import InputError
-from nst.files import replacing
+from nst.files import check_place, write_json
 from nst.flow import FlowEstimator
 from nst.frames import Frame, StreamInfo
 from nst.measurement import Measurement, in_words, target_grams
@@ -119,8 +118,7 @@ def stylize_video(config: VideoConfig) -> str:
                     break
     figures = measurement.figures()
     if config.report:
-        with replacing(config.report) as partial:
-            partial.write_text(json.dumps(figures, indent=1) + "\n")
+        write_json(config.report, figures)
     return in_words(figures)
 
 
@@ -153,6 +151,7 @@ def _measurement(config: VideoConfig, checkpoint: Checkpoint) -> Measurement:
     flow = FlowEstimator("dis")
     if not config.report:
         return Measurement(flow, SAMPLE_SIDE, SAMPLE_EVERY)
+    check_place(config.report, "--report")
     try:
         if config.region or config.style_to:
             raise InputError("there is more than one style")

@@ -148,6 +148,7 @@ class TestBadInput:
             ("in.mp4", "out.mp4", ["--long-side", "18"], ["18x14", "16"]),
             ("in.mp4", "out.mp4", ["--start", "99"], ["99 s"]),
             ("in.mp4", "out.mp4", ["--codec", "nonsense"], ["nonsense"]),
+            ("in.mp4", "out.mp4", ["--report", "no/r.json"], ["--report", "no", "make it first"]),
         ],
     )
     def test_video(self, capfd, tiny_path, clip, tmp_path, source, output, more, parts):
