@@ -109,7 +109,7 @@ def compare(content: Tensor, style: Tensor, args: argparse.Namespace) -> None:
     image, goal, base = timed(way, args.steps, args.steps, measure)
     row("textbook L-BFGS", image, goal, base, base)
     way = textbook(judge, content, torch.optim.Adam)
-    found = timed(way, 3 * args.steps, look, measure, goal)
+    found = timed(way, args.steps, look, measure, goal)
     row("textbook Adam", *found, base)
     for dtype in dtypes:
         vgg = VGGFeatures(state).to(device, dtype)
