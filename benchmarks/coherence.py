@@ -24,13 +24,15 @@ from nst.datasets import find_styles, load_style
 from nst.device import choose_dtype
 from nst.flow import FlowEstimator
 from nst.measurement import Measurement, target_grams
+from nst.painting import Paint, followed, stylize_frames
+from nst.pipeline import in_background
 from nst.styles import style_code
 from nst.tensors import fit, resize
 from nst.vgg import VGGFeatures
-from nst.video import stylize_frames
 from nst.video_reader import open_video
 from nst.weights import load_vgg19
 
+CPU = torch.device("cpu")
 BEFORE = Path(__file__).parent / "fast_before_steady.safetensors"
 BLEND = VideoConfig.__dataclass_fields__["temporal_blend"].default
 HEAD = "lag 1   lag 10   style  content   SSIM  frames/s"
@@ -48,7 +50,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", default="fast", help="that of (b) and (c)")
     parser.add_argument("--blend", type=float, default=BLEND)
     options = parser.parse_args()
-    dtype = choose_dtype("auto", torch.device("cpu"))
+    dtype = choose_dtype("auto", CPU)
     vgg = VGGFeatures(load_vgg19())
     before, after = load_checkpoint(options.before), load_checkpoint(options.checkpoint)
     checkpoints = {"a": before, "b": after, "c": after}
@@ -65,13 +67,10 @@ def main() -> None:
             for way in "abc":
                 code = style_code(checkpoints[way], style)
                 tracker = MotionTracker(FlowEstimator()) if way == "c" else None
+                paint = Paint(nets[way], code, dtype)
                 begin = time.perf_counter()
-                painted = list(
-                    stylize_frames(
-                        frames, nets[way], code, dtype,
-                        tracker=tracker, temporal_blend=options.blend,
-                    )
-                )  # fmt: skip
+                with in_background(followed(frames, CPU, tracker)) as scenes:
+                    painted = list(stylize_frames(scenes, paint, options.blend))
                 seconds = time.perf_counter() - begin
                 measurement = Measurement(FlowEstimator(options.flow), None, 1, vgg, grams)
                 for frame, result in zip(frames, painted, strict=True):

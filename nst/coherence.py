@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nst.flow import FlowEstimator
-from nst.tensors import blur
+from nst.tensors import blur, enlarge
 from nst.warp import flow_validity, resize_flow, sharp_warp, warp
 
 # With less of the frame than this to be found in the last one, it is another shot.
@@ -36,6 +36,8 @@ class Motion:
 
     def trusted(self, size: tuple[int, int]) -> Tensor:
         """Return the validity (1, 1, *size)."""
+        if size[0] >= self.validity.shape[-2]:
+            return enlarge(self.validity, size)
         return F.interpolate(self.validity, size=size, mode="bilinear")
 
     def carry(self, before: Tensor) -> Tensor:
@@ -52,15 +54,15 @@ class Motion:
         Args:
             now, before: (1, 3, H, W).
         """
-        size, layout = now.shape[-2:], {"memory_format": torch.channels_last}
+        size, layout = tuple(now.shape[-2:]), {"memory_format": torch.channels_last}
         # One share for each channel, laid out as the picture is: broadcasting is slow on a CPU.
         share = (share * self.trusted(size).to(now.device)).expand_as(now)
         now, share = now.contiguous(**layout), share.contiguous(**layout)
         carried = sharp_warp(before, resize_flow(self.flow.to(now.device), size))
-        mixed = torch.lerp(now, carried, share)
+        mixed = carried.sub_(now).mul_(share).add_(now)
         lost = (_roughness(now, share) / _roughness(mixed, share).clamp_min(1e-6)).sqrt()
-        gain = lost.clamp(*GAIN) - 1
-        return torch.addcmul(mixed, share * gain, mixed - blur(mixed)).clamp_(0, 1)
+        detail = (mixed - blur(mixed)).mul_(share).mul_(lost.clamp(*GAIN) - 1)
+        return detail.add_(mixed).clamp_(0, 1)
 
 
 def _roughness(image: Tensor, share: Tensor) -> Tensor:
@@ -116,5 +118,4 @@ def _alike(now: Tensor, before: Tensor, backward: Tensor) -> Tensor:
     Light that changes, shadows and reflections move otherwise than the flow says.
     """
     gap = (now - warp(before, backward)).abs().mean(1, keepdim=True)
-    gap = F.avg_pool2d(gap, 5, 1, 2, count_include_pad=False)
-    return torch.exp2(-(gap / DIFFERENCE).square())
+    return torch.exp2(-(blur(gap, 5) / DIFFERENCE).square())

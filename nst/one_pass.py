@@ -13,7 +13,7 @@ from nst.transformer_net import TransformerNet
 LEAST_SIDE = 16
 # Of `FoldedCodes`: the shorter side that is halved; frames from one look to the next, which is
 # at another style; the share of what is new in it.
-LEAST_HALVED, LOOK_EVERY, NEWS = 128, 2, 0.5
+LEAST_HALVED, LOOK_EVERY, NEWS = 128, 4, 0.5
 SMALL_SIDE = 160  # of the copy on which the identity's loss of light and colour is found
 
 
@@ -64,7 +64,7 @@ class FoldedCodes:
     """Codes with what a net's norms find in a video: see `TransformerNet.folded`.
 
     The first frame of a shot is looked at in full. As little changes from there on, a look at one
-    style every other frame does, at half size, less what half the size was wrong by at first.
+    style every few frames does, at half size, less what half the size was wrong by at first.
 
     Args:
         codes: (K, D), on the net's device.

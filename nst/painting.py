@@ -1,64 +1,104 @@
 """A video's frames painted one after the other: the middle of the story of a stylized video."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from nst.coherence import MotionMean, MotionTracker
+from nst.coherence import Motion, MotionMean, MotionTracker
 from nst.frames import Frame
 from nst.masks import colour_plan
 from nst.one_pass import FoldedCodes, stylize
 from nst.region_masks import GivenMasks, SegmentedMasks
+from nst.regions import Regions
 from nst.styles import CrossFade
 from nst.tensors import restore_color
 from nst.transformer_net import TransformerNet
 from nst.video_writer import VideoWriter
 
 
-def stylize_frames(
-    frames: Iterable[Frame],
-    net: TransformerNet,
-    code: Tensor,
-    dtype: torch.dtype,
-    preserve_color: str = "none",
-    tracker: MotionTracker | None = None,
-    temporal_blend: float = 0.0,
-    identity: Tensor | None = None,
-    identity_share: float | Tensor = 0.0,
-    fade: CrossFade | None = None,
-    masks: SegmentedMasks | GivenMasks | None = None,
-    mask_writer: VideoWriter | None = None,
-) -> Iterator[Frame]:
-    """Paint frames one by one; each result keeps its frame's time.
+@dataclass(frozen=True)
+class Scene:
+    """A frame and what is known of it before it is painted.
 
     Args:
-        code: (K, D), on the net's device; one without masks.
+        frame: its image on the net's device.
+        motion: from the last frame; None begins anew.
+        weights: style weights (1, K, H, W); None is for one code.
+    """
+
+    frame: Frame
+    motion: Motion | None = None
+    weights: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Paint:
+    """What frames are painted with.
+
+    Args:
+        codes: (K, D), on the net's device; one without masks.
         dtype: to compute in.
-        preserve_color: none, luminance or histogram, see `tensors.restore_color`.
-        tracker: a new one, which finds the motion; without it each frame is painted by itself.
-        temporal_blend: share of the last result where the motion can be trusted.
         identity, identity_share: see `one_pass.stylize`.
-        fade: brings each frame's own code and identity share.
+    """
+
+    net: TransformerNet
+    codes: Tensor
+    dtype: torch.dtype
+    identity: Tensor | None = None
+    identity_share: float | Tensor = 0.0
+
+
+def followed(
+    frames: Iterable[Frame],
+    device: torch.device,
+    tracker: MotionTracker | None = None,
+    masks: SegmentedMasks | GivenMasks | None = None,
+) -> Iterator[Scene]:
+    """Find the motion and the regions of a video, frame by frame.
+
+    Args:
+        tracker: a new one, which finds the motion; without it each frame is by itself.
         masks: which part of a frame takes which code.
+    """
+    for frame in frames:
+        image = frame.image.to(device)
+        motion = tracker.follow(image) if tracker else None
+        weights = masks.follow(image, motion).to(device) if masks else None
+        yield Scene(replace(frame, image=image), motion, weights)
+
+
+def stylize_frames(
+    scenes: Iterable[Scene],
+    paint: Paint,
+    temporal_blend: float = 0.0,
+    preserve_color: str = "none",
+    fade: CrossFade | None = None,
+    regions: Regions | None = None,
+    mask_writer: VideoWriter | None = None,
+) -> Iterator[Frame]:
+    """Paint what `followed` gives, frame by frame; each result keeps its frame's time.
+
+    Args:
+        temporal_blend: share of the last result where the motion can be trusted.
+        preserve_color: none, luminance or histogram, see `tensors.restore_color`.
+        fade: brings each frame's own code and identity share.
+        regions: whose weights the scenes have.
         mask_writer: takes pictures of the masks.
     """
-    mean, folds = MotionMean(temporal_blend), FoldedCodes(net, code, dtype)
-    for index, frame in enumerate(frames):
-        if fade:
-            code, identity_share = fade.at(index)
-        content = frame.image.to(code.device)
-        motion = tracker.follow(content) if tracker else None
-        weights = folded = None
-        if masks:
-            weights = masks.follow(content, motion).to(code.device)
-            folded = folds.follow(content, anew=tracker is not None and motion is None)
-        image = stylize(net, content, code, dtype, identity, identity_share, weights, folded)
+    mean, folds = MotionMean(temporal_blend), FoldedCodes(paint.net, paint.codes, paint.dtype)
+    for index, scene in enumerate(scenes):
+        content, motion, weights = scene.frame.image, scene.motion, scene.weights
+        codes, share = fade.at(index) if fade else (paint.codes, paint.identity_share)
+        folded = None if weights is None else folds.follow(content, anew=motion is None)
+        image = stylize(
+            paint.net, content, codes, paint.dtype, paint.identity, share, weights, folded
+        )
         image = mean.update(image, motion) if temporal_blend else image
         image = restore_color(image, content, preserve_color)
-        if masks:  # last of all: what is left alone has nothing of the frames before
-            image = masks.regions.restored(image, content, weights)
+        if regions:  # last of all: what is left alone has nothing of the frames before
+            image = regions.restored(image, content, weights)
         if mask_writer:
-            mask_writer.write(replace(frame, image=colour_plan(weights, content)))
-        yield replace(frame, image=image)
+            mask_writer.write(replace(scene.frame, image=colour_plan(weights, content)))
+        yield replace(scene.frame, image=image)

@@ -60,17 +60,36 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     return resized.clamp(0, 1)
 
 
-def blur(image: Tensor) -> Tensor:
-    """Return the mean of 3x3 pixels around each of an image (1, C, H, W), edges repeated.
+def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring maps (N, C, h, w) to a larger size by bilinear interpolation.
 
-    Without gradient on a CPU, where OpenCV is many times faster than PyTorch.
+    Without gradient on a CPU, where OpenCV is several times faster than PyTorch.
     """
-    if image.device.type != "cpu":
-        return F.avg_pool2d(F.pad(image, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    if maps.device.type != "cpu":
+        return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
     import cv2  # late: training needs none of it
 
-    pixels = cv2.blur(image[0].permute(1, 2, 0).numpy(), (3, 3), borderType=cv2.BORDER_REPLICATE)
-    return torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    enlarged = maps.new_empty(*maps.shape[:2], *size)
+    planes = zip(maps.flatten(0, 1).numpy(), enlarged.flatten(0, 1).numpy(), strict=True)
+    for plane, result in planes:
+        cv2.resize(plane, size[::-1], dst=result, interpolation=cv2.INTER_LINEAR)
+    return enlarged
+
+
+def blur(image: Tensor, side: int = 3) -> Tensor:
+    """Return the mean of side x side pixels around each of an image (N, C, H, W), edges repeated.
+
+    Without gradient on a CPU for one image, where OpenCV is many times faster than PyTorch.
+    """
+    if image.device.type != "cpu" or len(image) > 1:
+        return F.avg_pool2d(F.pad(image, (side // 2,) * 4, mode="replicate"), side, 1)
+    import cv2  # late: training needs none of it
+
+    pixels = image[0].permute(1, 2, 0).numpy()
+    means = cv2.blur(pixels, (side, side), borderType=cv2.BORDER_REPLICATE)
+    return torch.from_numpy(means).view(pixels.shape).permute(2, 0, 1)[None]
 
 
 def luminance(image: Tensor) -> Tensor:

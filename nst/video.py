@@ -26,7 +26,7 @@ from nst.frames import Frame, StreamInfo
 from nst.measurement import Measurement, in_words, target_grams
 from nst.one_pass import working_size
 from nst.optimize_video import optimize_video
-from nst.painting import stylize_frames
+from nst.painting import Paint, followed, stylize_frames
 from nst.pipeline import in_background
 from nst.refinement import code_tuner
 from nst.region_masks import video_masks
@@ -71,9 +71,10 @@ def stylize_video(config: VideoConfig) -> str:
     regions, code, left_alone = chosen_styles(config, checkpoint, tune)
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
-    net, code = checkpoint.net.to(device, dtype), code.to(device)
+    code, identity = code.to(device), checkpoint.codes[:1].to(device)
+    paint = Paint(checkpoint.net.to(device, dtype), code, dtype, identity, left_alone)
     tracker = None
-    if config.flow != "none" and (config.temporal_blend or regions and config.masks is None):
+    if config.flow != "none" and (config.temporal_blend or regions):
         tracker = MotionTracker(FlowEstimator(config.flow, config.flow_long_side, device))
     measurement = _measurement(config, checkpoint)
     with open_video(*span) as reader:
@@ -82,6 +83,7 @@ def stylize_video(config: VideoConfig) -> str:
         fade = _fade(config, checkpoint, tune, code, left_alone, info.frames)
         # What is live waits in no queue before the net: each frame is the latest.
         live = is_live(str(config.input_video))
+        ahead = nullcontext if live else in_background
         # The frames that are being painted, kept to be measured.
         originals: deque[Tensor] = deque()
         resized = _resized(reader, size, config.mirror, originals)
@@ -90,20 +92,16 @@ def stylize_video(config: VideoConfig) -> str:
             _created(config, info) as writer,
             _mask_writer(config, info) as mask_writer,
             Window() if config.show else nullcontext() as window,
-            nullcontext(resized) if live else in_background(resized) as frames,
+            ahead(resized) as frames,
+            ahead(followed(frames, device, tracker, masks)) as scenes,
             in_background(
                 stylize_frames(
-                    frames,
-                    net,
-                    code,
-                    dtype,
-                    config.preserve_color,
-                    tracker,
+                    scenes,
+                    paint,
                     config.temporal_blend,
-                    checkpoint.codes[:1].to(device),
-                    left_alone,
+                    config.preserve_color,
                     fade,
-                    masks,
+                    regions,
                     mask_writer,
                 ),
                 depth=1 if live else 2,

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nst.tensors import blur, enlarge
+
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:
     """Bring `image` onto the pixel grid that `flow` starts from.
@@ -69,12 +71,10 @@ def inside(flow: Tensor) -> Tensor:
 def _positions(flow: Tensor) -> Tensor:
     """Return where each pixel's flow ends, (N, 2, H, W), x then y."""
     height, width = flow.shape[-2:]
-    y, x = torch.meshgrid(
-        torch.arange(height, device=flow.device, dtype=flow.dtype),
-        torch.arange(width, device=flow.device, dtype=flow.dtype),
-        indexing="ij",
-    )
-    return torch.stack([x, y])[None] + flow
+    positions = flow.clone()
+    positions[:, 0] += torch.arange(width).to(flow)
+    positions[:, 1] += torch.arange(height).to(flow)[:, None]
+    return positions
 
 
 def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
@@ -84,6 +84,8 @@ def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
         return flow
     scale = torch.tensor([size[1] / width, size[0] / height]).to(flow)
     scaled = flow * scale.view(1, 2, 1, 1)  # before: it is small more often than not
+    if size[0] >= height:
+        return enlarge(scaled, size)
     return F.interpolate(scaled, size=size, mode="bilinear", align_corners=False)
 
 
@@ -108,6 +110,5 @@ def flow_validity(flow: Tensor, reverse: Tensor) -> Tensor:
     slope = dx.square().sum(1, keepdim=True) + dy.square().sum(1, keepdim=True)
     boundary = slope > 0.01 * energy + 0.002
     trusted = (~(occluded | boundary)).to(flow.dtype) * inside(flow)
-    # The least of the neighbours, then their mean: the edge of doubt moves outward and is soft.
-    eroded = -F.max_pool2d(-F.pad(trusted, (1, 1, 1, 1), mode="replicate"), 3, 1)
-    return F.avg_pool2d(F.pad(eroded, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    # Where all neighbours are trusted, then their mean: doubt reaches a little further and is soft.
+    return blur((blur(trusted) > 0.999).to(flow.dtype))

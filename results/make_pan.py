@@ -23,7 +23,7 @@ from nst.evaluation import Sheet
 from nst.flow import FlowEstimator
 from nst.frames import Frame
 from nst.image_io import save_image
-from nst.painting import stylize_frames
+from nst.painting import Paint, followed, stylize_frames
 from nst.styles import style_code
 from nst.tensors import to_float
 
@@ -55,11 +55,9 @@ def main() -> None:
     dtype = choose_dtype("auto", torch.device("cpu"))
     given = [Frame(to_float(frame.copy()), t) for t, frame in enumerate(frames())]
     code = style_code(checkpoint, STYLE)
-    tracker = MotionTracker(FlowEstimator())
+    scenes = followed(given, torch.device("cpu"), MotionTracker(FlowEstimator()))
     sheet = Sheet()
-    painted = stylize_frames(
-        given, checkpoint.net.to(dtype), code, dtype, tracker=tracker, temporal_blend=blend
-    )
+    painted = stylize_frames(scenes, Paint(checkpoint.net.to(dtype), code, dtype), blend)
     for frame, result in zip(given, painted, strict=True):
         sheet.add(frame.image, result.image)
     save_image(sheet.image(), Path(__file__).parent / "pan.jpg")

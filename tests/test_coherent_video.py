@@ -14,7 +14,7 @@ from nst.coherence import MotionTracker
 from nst.config import VideoConfig
 from nst.flow import FlowEstimator
 from nst.frames import Frame
-from nst.painting import stylize_frames
+from nst.painting import Paint, followed, stylize_frames
 from nst.styles import style_code
 from nst.tensors import resize, to_float
 
@@ -23,16 +23,9 @@ BLEND = VideoConfig.__dataclass_fields__["temporal_blend"].default
 
 def painted(checkpoint, images):
     frames = [Frame(image, t) for t, image in enumerate(images)]
-    code = style_code(checkpoint, None)
-    result = stylize_frames(
-        frames,
-        checkpoint.net,
-        code,
-        torch.float32,
-        tracker=MotionTracker(FlowEstimator()),
-        temporal_blend=BLEND,
-    )
-    return [frame.image for frame in result]
+    paint = Paint(checkpoint.net, style_code(checkpoint, None), torch.float32)
+    scenes = followed(frames, torch.device("cpu"), MotionTracker(FlowEstimator()))
+    return [frame.image for frame in stylize_frames(scenes, paint, BLEND)]
 
 
 def gliding(picture, count):

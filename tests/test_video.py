@@ -24,6 +24,7 @@ from nst.datasets import load_style
 from nst.errors import InputError
 from nst.frames import Frame
 from nst.gif_encoder import GifEncoder
+from nst.painting import Paint, followed, stylize_frames
 from nst.styles import STYLE_SIDE, style_code
 from nst.tensors import to_float
 from nst.transformer_net import TransformerNet
@@ -31,6 +32,7 @@ from nst.video_encoder import FileEncoder
 from nst.video_writer import VideoWriter
 
 SIZE = (48, 64)
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -90,9 +92,9 @@ class TestFrames:
             for i, time in enumerate(self.times)
         ]
 
-    def paint(self, tiny, frames, **options) -> list[Frame]:
-        code = style_code(tiny, "wave")
-        return list(video.stylize_frames(frames, tiny.net, code, torch.float32, **options))
+    def paint(self, tiny, frames, tracker=None, **options) -> list[Frame]:
+        paint = Paint(tiny.net, style_code(tiny, "wave"), torch.float32)
+        return list(stylize_frames(followed(frames, CPU, tracker), paint, **options))
 
     def test_each_keeps_its_time(self, tiny):
         found = self.paint(tiny, self.frames())
@@ -117,8 +119,8 @@ class TestFrames:
     def test_one_is_taken_for_each_that_is_given(self, tiny):
         taken = []
         source = (taken.append(frame.pts) or frame for frame in self.frames())
-        code = style_code(tiny, "wave")
-        result = video.stylize_frames(source, tiny.net, code, torch.float32)
+        paint = Paint(tiny.net, style_code(tiny, "wave"), torch.float32)
+        result = stylize_frames(followed(source, CPU), paint)
         assert taken == []
         for count in (1, 2, 3):
             next(result)
