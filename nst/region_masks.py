@@ -16,10 +16,11 @@ from nst.mask_files import labels_of, picture_streams, video_streams
 from nst.masks import decided, feathered, guided_filter, normalised, without_islands
 from nst.regions import Regions
 from nst.segmentation import CLASSES, Segmenter
-from nst.tensors import fit
+from nst.tensors import enlarge, fit
 
-# Masks are found and carried at this many pixels, then drawn to the edges of the full frame.
-LONG_SIDE = 256
+# Masks are found and carried at so many pixels, then drawn to the edges of the full frame. What
+# a segmenter sees is coarser: its own grid has some 65.
+LOOK_SIDE, LONG_SIDE = 128, 256
 # Share of what was known of a place that a frame's news does not change, where it can be followed:
 # what comes and goes from one look to the next is averaged, and no look makes a mask jump.
 MEMORY = 0.8
@@ -81,10 +82,12 @@ class SegmentedMasks:
         _warn_of_unused(self.regions, used > 0, f"seen were {names}")
 
     def _look(self, frame: Tensor, size: tuple[int, int]) -> Tensor:
-        classes = self.segmenter.probabilities(frame, size).cpu()
+        coarse = fit(size, min(LOOK_SIDE, max(size)))
+        classes = self.segmenter.probabilities(frame, coarse).cpu()
         counts = classes.argmax(1).flatten().bincount(minlength=len(CLASSES))
-        self._seen |= counts >= LEAST_SEEN * size[0] * size[1]
-        return without_islands(torch.einsum("kc,nchw->nkhw", self._members, classes))
+        self._seen |= counts >= LEAST_SEEN * coarse[0] * coarse[1]
+        masks = (self._members @ classes.flatten(2)).view(1, -1, *coarse)
+        return enlarge(without_islands(masks), size)
 
 
 class GivenMasks:
