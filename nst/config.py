@@ -8,7 +8,7 @@ any field by its name, and a Python user builds it directly. No torch here: usag
 from dataclasses import dataclass
 from pathlib import Path
 
-from nst.optimize_options import OptimizeOptions, OptimizeVideoOptions
+from nst.optimize_options import OptimizeOptions, OptimizeVideoOptions, StylePictureOptions
 from nst.options import Checked, option
 
 DEVICE_HELP = "auto, cpu, cuda or cuda:N; auto takes a GPU when there is one"
@@ -56,18 +56,12 @@ class RegionOptions(Checked):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PaintOptions(Checked):
-    """Options of both scripts that say what to paint with, and on what machine."""
+class StyleOptions(StylePictureOptions):
+    """Options that say which style, wherever a net takes one."""
 
     style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
     style_path: tuple[Path, ...] | None = option(
         None, help="any picture as the style, or several to blend"
-    )
-    refine_steps: int = option(
-        0,
-        help="steps of tuning its code on what is painted; needs VGG-19",
-        group="any style",
-        low=0,
     )
     strength: float = option(
         1.0,
@@ -75,6 +69,18 @@ class PaintOptions(Checked):
         group="one-pass",
         low=0,
         high=1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaintOptions(StyleOptions):
+    """Options of both scripts that say what to paint with, and on what machine."""
+
+    refine_steps: int = option(
+        0,
+        help="steps of tuning its code on what is painted; needs VGG-19",
+        group="any style",
+        low=0,
     )
     preserve_color: str = option("none", help=COLOR_HELP, choices=COLORS)
     device: str = option("auto", help=DEVICE_HELP, group="machine")

@@ -9,12 +9,21 @@ GROUP = "optimize"
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimizeOptions(Checked):
-    """How pixels are optimised."""
+class StylePictureOptions(Checked):
+    """How pictures serve as styles."""
 
     style_weights: tuple[float, ...] | None = option(
         None, help="shares of the --style-path pictures in the blend", group="any style", low=0
     )
+    style_scale: float = option(
+        1.0, help="size of its strokes: 2 doubles them", group="any style", low=0.25, high=4
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizeOptions(StylePictureOptions):
+    """How pixels are optimised."""
+
     content_weight: float = option(1.0, help="weight of the content loss", group=GROUP, low=0)
     style_weight: float = option(4.0, help="weight of the style loss", group=GROUP, low=0)
     tv_weight: float = option(10.0, help="weight of the total variation", group=GROUP, low=0)
@@ -27,9 +36,6 @@ class OptimizeOptions(Checked):
     steps: int = option(100, help="steps of each scale", group=GROUP, low=1)
     scales: int | None = option(
         None, help="sizes, each half the next; none begins near 128 pixels", group=GROUP, low=1
-    )
-    style_scale: float = option(
-        1.0, help="size of its strokes: 2 doubles them", group="any style", low=0.25, high=4
     )
     tolerance: float = option(
         0.0, help="end a scale when 10 steps lower the loss by less than this share",

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from nst.checkpoint import IDENTITY, Checkpoint
-from nst.config import PictureConfig, VideoConfig
+from nst.config import StyleOptions
 from nst.datasets import load_style
 from nst.errors import InputError
 from nst.image_io import READABLE, load_image
@@ -105,17 +105,15 @@ def is_picture(text: str) -> bool:
     return any(Path(name).suffix.lower() in READABLE for name in shares)
 
 
-def wanted_checkpoint(config: PictureConfig | VideoConfig, otherwise: str) -> str:
+def wanted_checkpoint(config: StyleOptions, otherwise: str) -> str:
     """Return which checkpoint to load: that of the user, one for pictures as styles, or another."""
-    regions = [text.partition("=")[2] for text in config.region]
+    regions = [text.partition("=")[2] for text in getattr(config, "region", ())]
     texts = [config.style, getattr(config, "style_to", None), *regions]
     pictures = config.style_path or any(is_picture(text) for text in texts if text)
     return config.checkpoint or (ANY_STYLE if pictures else otherwise)
 
 
-def wanted_shares(
-    config: PictureConfig | VideoConfig, checkpoint: Checkpoint
-) -> tuple[dict[str, float], float]:
+def wanted_shares(config: StyleOptions, checkpoint: Checkpoint) -> tuple[dict[str, float], float]:
     """Return what --style, or --style-path with --style-weights, ask for, as `parse_style` does.
 
     Raises:
@@ -139,7 +137,7 @@ def wanted_shares(
 
 
 def chosen_style(
-    config: PictureConfig | VideoConfig, checkpoint: Checkpoint, tune: Tune | None = None
+    config: StyleOptions, checkpoint: Checkpoint, tune: Tune | None = None
 ) -> tuple[Tensor, float]:
     """Return the code (1, D) that --style or --style-path ask for, and the identity's share in it.
 

@@ -10,6 +10,8 @@ each region in a style of its own. Instance norm is written as group norm with o
 the same maths, but it keeps channels-last memory, which is what a CPU's convolutions want.
 """
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -161,6 +163,32 @@ def widened(net: TransformerNet, codes: Tensor, factor: int) -> tuple[Transforme
     return wide, codes.repeat_interleave(factor, 1)
 
 
+def affine_steps(codes: Tensor, channels: list[int]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the scale and the shift, each (K, C), that codes (K, D) have for each norm in turn.
+
+    Args:
+        channels: C of each norm, see `TransformerNet.norm_channels`.
+    """
+    scales, shifts = codes.chunk(2, dim=1)
+    return zip(scales.split(channels, dim=1), shifts.split(channels, dim=1), strict=True)
+
+
+def doubled_weight(weight: Tensor) -> Tensor:
+    """Return (I, O, 4, 4) of the transposed convolution that doubles, then convolves (O, I, 3, 3).
+
+    Exactly the same map with 2.25 times fewer multiplications: repeating first, a 3x3 window sees
+    only 2x2 different pixels.
+    """
+    taps = DOUBLING.to(weight)
+    return torch.einsum("am,bn,oimn->ioab", taps, taps, weight)
+
+
+def shuffled_weight(weight: Tensor) -> Tensor:
+    """Return (4 O, I, 10, 10) that with stride 2 and a pixel shuffle convolves as (O, I, 9, 9)."""
+    shifted = [F.pad(weight, (j, 1 - j, i, 1 - i)) for i in (0, 1) for j in (0, 1)]
+    return torch.stack(shifted, 1).flatten(0, 1)
+
+
 class _Norms:
     """The norms of one pass, called in their order: each takes its share of the codes.
 
@@ -168,16 +196,14 @@ class _Norms:
     """
 
     def __init__(self, codes: Tensor, weights: Tensor, channels: list[int]):
-        half = codes.shape[1] // 2
-        self.scales = iter(codes[:, :half].split(channels, dim=1))
-        self.shifts = iter(codes[:, half:].split(channels, dim=1))
+        self.affine = affine_steps(codes, channels)
         self.mapped = weights.ndim == 4
         self.weights = pad_to_multiple(weights, 4) if self.mapped else weights
         self.pooled: dict[int, Tensor] = {}
         self.folds: list[tuple[Tensor, Tensor]] = []
 
     def __call__(self, x: Tensor) -> Tensor:
-        scale, shift = next(self.scales), next(self.shifts)
+        scale, shift = next(self.affine)
         if self.mapped:
             weights = self._pooled_to(x)
             maps = (weights @ part.to(x.dtype) for part in (shift, scale))
@@ -218,11 +244,9 @@ def _reflected_convolution(x: Tensor, convolution: nn.Conv2d) -> Tensor:
 def _doubled_convolution(x: Tensor, convolution: nn.Conv2d) -> Tensor:
     """Double by repetition, then convolve (3x3, reflected), as one transposed convolution.
 
-    Exactly the same map with 2.25 times fewer multiplications: repeating first, a 3x3 window sees
-    only 2x2 different pixels. Reflection after doubling is repetition before it.
+    Reflection after doubling is repetition before it.
     """
-    taps = DOUBLING.to(convolution.weight)
-    weight = torch.einsum("am,bn,oimn->ioab", taps, taps, convolution.weight)
+    weight = doubled_weight(convolution.weight)
     x = F.pad(x, (1, 1, 1, 1), mode="replicate")
     return F.conv_transpose2d(x, weight.to(x.dtype), stride=2, padding=3)
 
@@ -233,8 +257,7 @@ def _output_convolution(x: Tensor, convolution: nn.Conv2d) -> Tensor:
     Exactly the same map, about three times faster on a CPU: three output channels leave its vector
     units idle, twelve do not.
     """
-    shifted = [F.pad(convolution.weight, (j, 1 - j, i, 1 - i)) for i in (0, 1) for j in (0, 1)]
-    weight = torch.stack(shifted, 1).flatten(0, 1)
+    weight = shuffled_weight(convolution.weight)
     bias = convolution.bias.repeat_interleave(4)
     x = F.pad(x, (4, 4, 4, 4), mode="reflect")
     x = F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype), stride=2)

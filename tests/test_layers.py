@@ -16,7 +16,8 @@ LAYERS = (
     ("optimize_options",),
     ("tensors", "config", "weights", "cli", "device", "frames", "pixels", "pipeline"),
     # Below the readers, writers and stories that they serve.
-    ("camera", "video_decoder", "video_encoder", "gif_encoder", "parallel", "tflite")
+    ("onnx_file",)
+    + ("camera", "video_decoder", "video_encoder", "gif_encoder", "parallel", "tflite")
     + ("small_deeplab",),
     (
         ("warp", "losses", "vgg", "transformer_net", "style_encoder", "flow", "segmentation")
@@ -26,7 +27,7 @@ LAYERS = (
         ("metrics", "datasets", "motion", "coherence", "checkpoint", "one_pass")
         + ("style_statistics", "descent")
     ),
-    ("objective", "memory_plan", "carrying", "frame_store"),
+    ("objective", "memory_plan", "carrying", "frame_store", "onnx_net"),
     ("optimization",),
     # Parts of a story that outgrew its file.
     ("styles", "style_targets", "refinement", "training_log", "training_state", "measurement")
@@ -37,7 +38,7 @@ LAYERS = (
     ("painting",),
     # The long way of two stories.
     ("optimize", "optimize_video"),
-    ("training", "video", "pictures", "evaluation"),
+    ("training", "video", "pictures", "evaluation", "export"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 STORIES = set(LAYERS[-1])

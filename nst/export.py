@@ -1,0 +1,78 @@
+"""The story of a style carried elsewhere: net and style as one ONNX file.
+
+    python -m nst.export --checkpoint fast --style great_wave --output wave.onnx
+
+It takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives the same: any batch, any size from
+16 pixels. ONNX Runtime reads it; so does OpenCV 5, and OpenCV 4 with --fixed-size, at full strength
+(OpenCV does not know the smoothing resize that less takes).
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from nst.checkpoint import load_checkpoint
+from nst.cli import run
+from nst.config import CHECKPOINT_HELP, StyleOptions
+from nst.errors import InputError
+from nst.files import check_place, replacing
+from nst.one_pass import LEAST_SIDE
+from nst.onnx_net import onnx_model
+from nst.options import option
+from nst.styles import chosen_style, wanted_checkpoint, wanted_shares
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig(StyleOptions):
+    """Options of `python -m nst.export`."""
+
+    output: Path = option(help="file to write, .onnx")
+    checkpoint: str | None = option(
+        None, help=CHECKPOINT_HELP + "fast, or what --style-path needs", group="one-pass"
+    )
+    fixed_size: tuple[int, ...] | None = option(
+        None,
+        help="height and width, for a runtime that needs to know them; none takes any",
+        low=LEAST_SIDE,
+    )
+
+
+def export(config: ExportConfig) -> str:
+    """Write the file that `config` asks for, and return what it is, in one line.
+
+    Raises:
+        InputError: something the user gave is wrong; nothing is written then.
+    """
+    if config.output.suffix.lower() != ".onnx":
+        raise InputError(f"--output is {config.output}: its ending must be .onnx")
+    check_place(config.output, "--output")
+    size = config.fixed_size
+    if size and len(size) != 2:
+        raise InputError(f"--fixed-size has {len(size)} numbers: give the height and the width")
+    name = wanted_checkpoint(config, "fast")
+    checkpoint = load_checkpoint(name)
+    shares, strength = wanted_shares(config, checkpoint)
+    with torch.no_grad():
+        code, left_alone = chosen_style(config, checkpoint)
+    description = {
+        "styles": {Path(style).name: share for style, share in shares.items()},
+        "strength": strength * config.strength,
+        "checkpoint": Path(name).name,
+        "widths": checkpoint.net.widths,
+        "training": checkpoint.training,
+        "input": "image: RGB, float32 (N, 3, H, W) in [0, 1]; the output is the same",
+    }
+    metadata = {"nst": json.dumps(description, default=str)}
+    content, opset = onnx_model(
+        checkpoint.net, code, checkpoint.codes[:1], left_alone, size, metadata
+    )
+    with replacing(config.output) as partial:
+        partial.write_bytes(content)
+    taken = f"{size[0]}x{size[1]} pixels" if size else f"any size from {LEAST_SIDE} pixels"
+    return f"{config.output}: {len(content) / 1e6:.1f} MB, opset {opset}, takes {taken}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(run(export, ExportConfig, description=__doc__))
