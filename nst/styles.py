@@ -52,11 +52,16 @@ def parse_style(text: str) -> tuple[dict[str, float], float]:
     return _scaled(shares, text), strength
 
 
+def names_of(checkpoint: Checkpoint) -> list[str]:
+    """Return the names of a checkpoint's own styles, without "leave it alone"."""
+    return [name for name in checkpoint.styles if name != IDENTITY]
+
+
 def shares_of(checkpoint: Checkpoint, text: str | None) -> tuple[dict[str, float], float]:
     """Return `parse_style`'s answer; None is the checkpoint's first style."""
     if text is not None:
         return parse_style(text)
-    names = _names(checkpoint)
+    names = names_of(checkpoint)
     if not names:
         raise InputError("this checkpoint has no styles of its own: give --style-path")
     return {names[0]: 1.0}, 1.0
@@ -211,7 +216,7 @@ def _blended(
         elif Path(name).suffix.lower() in READABLE:
             rows.append(_picture_rows(checkpoint, [name], scale, tune))
         else:
-            names = ", ".join(_names(checkpoint)) or "none of its own, give a picture's path"
+            names = ", ".join(names_of(checkpoint)) or "none of its own, give a picture's path"
             raise InputError(f"no style {name!r}; there are: {names}")
     row = torch.tensor([[*shares.values()]])
     return _strengthened(checkpoint, row @ torch.cat(rows), strength)
@@ -237,10 +242,6 @@ def _picture_rows(
 def _strengthened(checkpoint: Checkpoint, code: Tensor, strength: float) -> Tensor:
     identity = checkpoint.codes[checkpoint.styles.index(IDENTITY)][None]
     return torch.lerp(identity, code, strength)
-
-
-def _names(checkpoint: Checkpoint) -> list[str]:
-    return [name for name in checkpoint.styles if name != IDENTITY]
 
 
 def _scaled(shares: dict[str, float], text: str) -> dict[str, float]:

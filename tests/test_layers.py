@@ -38,7 +38,7 @@ LAYERS = (
     ("painting",),
     # The long way of two stories.
     ("optimize", "optimize_video"),
-    ("training", "video", "pictures", "evaluation", "export"),
+    ("training", "video", "pictures", "evaluation", "export", "catalogue"),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 STORIES = set(LAYERS[-1])
