@@ -82,7 +82,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 def _parse(config_class: type, description: str | None, argv: Sequence[str] | None):
     specs = {spec.name: spec for spec in fields(config_class)}
-    given, unknown = _build_parser(specs, description).parse_known_args(argv)
+    given, unknown = _build_parser(config_class, description).parse_known_args(argv)
     if unknown:
         near = _nearest(unknown[0], [*specs, "config", "help"])
         hint = f"did you mean {flag_of(near)}?" if near else "see --help"
@@ -99,39 +99,51 @@ def _parse(config_class: type, description: str | None, argv: Sequence[str] | No
     return config_class(**values)
 
 
-def _build_parser(specs: dict[str, Field], description: str | None) -> _Parser:
-    required = [spec for spec in specs.values() if spec.default is MISSING]
+def _build_parser(config_class: type, description: str | None) -> _Parser:
+    groups = grouped(config_class)
     parser = _Parser(
         description=description and description.strip(),
         usage=" ".join(
-            ["%(prog)s", *(f"{flag_of(s.name)} {_metavar(s)}" for s in required), "..."]
+            ["%(prog)s", *(f"{flag_of(s.name)} {metavar(s)}" for s in groups["required"]), "..."]
         ),
         formatter_class=_Formatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
         add_help=False,
     )
-    groups = {name: parser.add_argument_group(name) for name in ("required", "common")}
-    recipe = "TOML file of options; flags win over it"
-    groups["common"].add_argument("--config", type=Path, metavar="PATH", help=recipe)
-    groups["common"].add_argument("-h", "--help", action="help", help="show this and stop")
-    for spec in specs.values():
-        name = "required" if spec in required else spec.metadata["group"]
-        if name not in groups:
-            groups[name] = parser.add_argument_group(name)
-        kind, many = _kind(spec)
-        more = {"metavar": _metavar(spec)}
-        if many:
-            more |= {"nargs": "+", "action": "extend"}  # several at once, or one by one
-        if kind is bool:
-            more = {"action": argparse.BooleanOptionalAction}
-        text = (spec.metadata["help"] + _default_text(spec.default)).replace("%", "%%")
-        flags = [flag_of(name) for name in (spec.name, spec.metadata["also"]) if name]
-        groups[name].add_argument(*flags, dest=spec.name, help=text, **more)
+    for name, members in groups.items():
+        group = parser.add_argument_group(name)
+        if name == "common":
+            recipe = "TOML file of options; flags win over it"
+            group.add_argument("--config", type=Path, metavar="PATH", help=recipe)
+            group.add_argument("-h", "--help", action="help", help="show this and stop")
+        for spec in members:
+            kind, many = kind_of(spec)
+            more = {"metavar": metavar(spec)}
+            if many:
+                more |= {"nargs": "+", "action": "extend"}  # several at once, or one by one
+            if kind is bool:
+                more = {"action": argparse.BooleanOptionalAction}
+            text = (spec.metadata["help"] + default_text(spec.default)).replace("%", "%%")
+            group.add_argument(*flags_of(spec), dest=spec.name, help=text, **more)
     return parser
 
 
-def _kind(spec: Field) -> tuple[type, bool]:
+def grouped(config_class: type) -> dict[str, list[Field]]:
+    """Return a script's options by their groups, in the order of --help."""
+    groups: dict[str, list[Field]] = {"required": [], "common": []}
+    for spec in fields(config_class):
+        name = "required" if spec.default is MISSING else spec.metadata["group"]
+        groups.setdefault(name, []).append(spec)
+    return groups
+
+
+def flags_of(spec: Field) -> list[str]:
+    """Return an option's names on the command line."""
+    return [flag_of(name) for name in (spec.name, spec.metadata["also"]) if name]
+
+
+def kind_of(spec: Field) -> tuple[type, bool]:
     """Return the type of one value, and whether the option takes several."""
     kind = spec.type
     if isinstance(kind, types.UnionType):
@@ -140,11 +152,13 @@ def _kind(spec: Field) -> tuple[type, bool]:
     return (typing.get_args(kind)[0] if many else kind), many
 
 
-def _metavar(spec: Field) -> str:
-    return "|".join(spec.metadata["choices"] or ()) or KINDS[_kind(spec)[0]][1]
+def metavar(spec: Field) -> str | None:
+    """Return how --help writes an option's value: its choices, or its kind; None for a switch."""
+    return "|".join(spec.metadata["choices"] or ()) or KINDS[kind_of(spec)[0]][1]
 
 
-def _default_text(default) -> str:
+def default_text(default) -> str:
+    """Return an option's default as --help shows it, in brackets; an empty text for none."""
     if default is MISSING or default is None or default == ():
         return ""
     if isinstance(default, bool):
@@ -173,7 +187,7 @@ def _read_recipe(path: Path, specs: dict[str, Field]) -> dict:
 
 def _convert(raw, spec: Field, name: str, typed: bool):
     """Turn a recipe's value (typed) or the command line's text into the option's type."""
-    kind, many = _kind(spec)
+    kind, many = kind_of(spec)
     called, _, accepted = KINDS[kind]
     if many and (type(raw) is not list or not raw):
         raise InputError(f"{name} is {reprlib.repr(raw)}; it must be a list in [ ], not empty")

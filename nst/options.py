@@ -52,10 +52,15 @@ class Checked:
                 if isinstance(number, float) and not isfinite(number):
                     raise InputError(f"{flag} is {number}; it must be a finite number")
                 if not (low is None or number >= low) or not (high is None or number <= high):
-                    raise InputError(f"{flag} is {number}; it must be {_range_text(low, high)}")
+                    raise InputError(f"{flag} is {number}; it must be {range_text(low, high)}")
 
 
-def _range_text(low: float | None, high: float | None) -> str:
+def range_text(low: float | None, high: float | None) -> str:
+    """Return what an option's range is, in words.
+
+    >>> range_text(0, 1), range_text(16, None)
+    ('from 0 to 1', 'at least 16')
+    """
     if high is None:
         return f"at least {low}"
     if low is None:

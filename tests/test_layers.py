@@ -39,9 +39,10 @@ LAYERS = (
     # The long way of two stories.
     ("optimize", "optimize_video"),
     ("training", "video", "pictures", "evaluation", "export", "catalogue"),
+    ("reference",),
 )
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
-STORIES = set(LAYERS[-1])
+STORIES = set(LAYERS[-2])
 MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 
 

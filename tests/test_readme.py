@@ -24,6 +24,7 @@ COMMANDS = [
     line for block in BLOCK.findall(README) for line in block.splitlines() if line[:7] == "python "
 ]
 OURS = [c for c in COMMANDS if c.split()[1] in ("stylize_video.py", "style_transfer.py")]
+EXPORTING = [c for c in COMMANDS if c.startswith("python -m nst.export")]
 TRAINING = [c for c in COMMANDS if c.split()[1] == "train.py"]
 # What would be long is made short; everything else is run to the letter.
 SHORTENED = [
@@ -71,7 +72,7 @@ def newcomer(tmp_path):
 
 
 def run(command: str, folder: Path, **environment) -> None:
-    words = [sys.executable, *shlex.split(command)[1:]]
+    words, environment = [sys.executable, *shlex.split(command)[1:]], environment or None
     result = subprocess.run(words, cwd=folder, capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stderr
 
@@ -119,6 +120,24 @@ def test_measuring_commands_run(newcomer, environment):
             assert (newcomer / name).is_file()
 
 
+def test_exported_styles_are_written_and_the_code_below_paints_with_one(newcomer):
+    assert EXPORTING
+    for command in EXPORTING:
+        run(command, newcomer)
+        assert (newcomer / re.search(r"--output (\S+)", command)[1]).is_file()
+    (code,) = re.findall(r"```python\n(import cv2.*?)```", README, re.S)
+    run(f"python -c {shlex.quote(code)}", newcomer)
+    with Image.open(newcomer / "painted.jpg") as painted:
+        assert painted.size == (640, 360)
+        assert np.asarray(painted).std() > 20
+
+
+def test_listing_commands_run(newcomer):
+    for command in re.findall(r"`(python -m nst\.catalogue.*?)`", README):
+        run(f"{command} --output styles.png", newcomer)
+        assert (newcomer / "styles.png").is_file()
+
+
 def test_training_commands_run_and_what_they_make_paints(newcomer, environment):
     for command in TRAINING:
         run(" ".join([command, *SHORTENED]), newcomer, **environment)
@@ -132,7 +151,7 @@ def test_every_style_that_readme_names_is_shipped():
     shipped = set.intersection(*(set(load_checkpoint(name).styles) for name in ("quality", "fast")))
     named = {
         re.match(r"\w+", term).group()
-        for command in OURS
+        for command in OURS + EXPORTING
         for text in re.findall(r'(?:--style |--region \S+=)"?([^" ]+)', command)
         for term in text.split("+")
     }

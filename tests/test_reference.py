@@ -1,0 +1,49 @@
+"""OPTIONS.md has every option of every command, as --help has them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from nst.cli import run
+from nst.reference import COMMANDS, reference
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "OPTIONS.md").read_text("utf-8")
+FLAG = re.compile(r"--(?:\[no-\])?[a-z][a-z-]*")
+
+
+def test_the_page_is_up_to_date():
+    assert PAGE == reference(), "stale: python -m nst.reference > OPTIONS.md"
+
+
+def test_every_command_is_there():
+    files = [*ROOT.glob("*.py"), *(ROOT / "nst").glob("*.py")]
+    commands = {path for path in files if "raise SystemExit(run(" in path.read_text("utf-8")}
+    names = {f"python -m nst.{p.stem}" if p.parent.name == "nst" else p.name for p in commands}
+    assert set(COMMANDS) == names == set(re.findall(r"^## `(.+)`$", PAGE, re.M))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_s_section_has_the_flags_of_its_help(command, capsys):
+    with pytest.raises(SystemExit):
+        run(lambda _: None, COMMANDS[command], None, ["--help"])
+    shown = re.findall(r"^  (--\S+(?: [A-Z]+)?(?:, --\S+)?)", capsys.readouterr().out, re.M)
+    section = PAGE.partition(f"## `{command}`\n")[2].partition("\n## ")[0]
+    listed = re.findall(r"^- `(.+?)`", section, re.M)
+    flags = [flag for entry in listed for flag in FLAG.findall(entry)]
+    expected = [flag for entry in shown for flag in FLAG.findall(entry)]
+    assert sorted(flags) == sorted(set(expected) - {"--config", "--help"})
+
+
+def test_a_line_says_kind_range_and_default():
+    for line in (
+        "- `--long-side, --size N`: pixels of the longer side; none takes at most 512, "
+        "one-pass keeps the size; at least 16\n",
+        "- `--strength X`: 0 leaves the input alone, 1 is the full style; from 0 to 1 [1]\n",
+        "- `--[no-]keep-audio`: copy the sound [on]\n",
+        "- `--loss gram|wasserstein`: ",
+        "- `--lags N ...`: ",
+        r"'wave\*0.5+scream\*0.5'",
+    ):
+        assert line in PAGE
