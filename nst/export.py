@@ -70,7 +70,7 @@ def export(config: ExportConfig) -> str:
     )
     with replacing(config.output) as partial:
         partial.write_bytes(content)
-    taken = f"{size[0]}x{size[1]} pixels" if size else f"any size from {LEAST_SIDE} pixels"
+    taken = f"{size[1]}x{size[0]} pixels" if size else f"any size from {LEAST_SIDE} pixels"
     return f"{config.output}: {len(content) / 1e6:.1f} MB, opset {opset}, takes {taken}"
 
 
