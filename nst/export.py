@@ -2,9 +2,9 @@
 
     python -m nst.export --checkpoint fast --style great_wave --output wave.onnx
 
-It takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives the same: any batch, any size from
-16 pixels. ONNX Runtime reads it; so does OpenCV 5, and OpenCV 4 with --fixed-size, at full strength
-(OpenCV does not know the smoothing resize that less takes).
+It takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives `stylized`, alike: any batch, any
+size from 16 pixels. ONNX Runtime paints with it what we paint. At full strength OpenCV 5 does too,
+and OpenCV 4 with --fixed-size; less takes a smoothing resize that they do not have.
 """
 
 import json
@@ -62,7 +62,7 @@ def export(config: ExportConfig) -> str:
         "checkpoint": Path(name).name,
         "widths": checkpoint.net.widths,
         "training": checkpoint.training,
-        "input": "image: RGB, float32 (N, 3, H, W) in [0, 1]; the output is the same",
+        "image": "RGB, float32 (N, 3, H, W) in [0, 1]; stylized is alike",
     }
     metadata = {"nst": json.dumps(description, default=str)}
     content, opset = onnx_model(

@@ -23,14 +23,17 @@ class Graph:
         self._nodes: list[bytes] = []
         self._constants: dict[bytes, str] = {}
 
-    def add(self, operation: str, *inputs: str | Tensor, **attributes) -> str:
+    def add(
+        self, operation: str, *inputs: str | Tensor, output: str | None = None, **attributes
+    ) -> str:
         """Add an operation and return the name of what it gives.
 
         Args:
             inputs: names of what others gave, or constants; "" leaves one out.
+            output: the name of what it gives; None makes one.
             attributes: float, int, str or a list of int.
         """
-        output = f"{operation}_{len(self._nodes)}"
+        output = output or f"{operation}_{len(self._nodes)}"
         names = [each if isinstance(each, str) else self._constant(each) for each in inputs]
         node = b"".join(_field(1, name) for name in names) + _field(2, output)
         node += _field(3, output) + _field(4, operation)

@@ -34,7 +34,7 @@ def onnx_model(
 ) -> tuple[bytes, int]:
     """Return the content of an ONNX file that paints as `one_pass.stylize` does, and its opset.
 
-    Takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives the same shape and range.
+    Takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives `stylized`, alike.
 
     Args:
         code, identity: (1, D), as in `one_pass.stylize`.
@@ -56,7 +56,8 @@ def onnx_model(
         lost = _lost(graph, net, identity, wanted)
         share = graph.add("Mul", lost, torch.tensor(identity_share))
         result = _clipped(graph, graph.add("Add", result, share))
-    return graph.model("image", result, shape, opset, metadata or {}), opset
+    graph.add("Identity", result, output="stylized")
+    return graph.model("image", "stylized", shape, opset, metadata or {}), opset
 
 
 def _painted(

@@ -146,7 +146,8 @@ def test_the_file_says_what_it_is(tiny_path, tmp_path):
     assert entry["styles"] == {"wave": 0.75, "scream": 0.25} and entry["strength"] == 0.25
     assert entry["checkpoint"] == tiny_path.name and entry["widths"] == [8, 8, 8]
     (taken,), (given,) = loaded.get_inputs(), loaded.get_outputs()
-    assert taken.name == "image" and taken.shape == given.shape == ["batch", 3, "height", "width"]
+    assert (taken.name, given.name) == ("image", "stylized")
+    assert taken.shape == given.shape == ["batch", 3, "height", "width"]
 
 
 @pytest.mark.parametrize(
