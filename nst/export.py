@@ -65,9 +65,10 @@ def export(config: ExportConfig) -> str:
         "image": "RGB, float32 (N, 3, H, W) in [0, 1]; stylized is alike",
     }
     metadata = {"nst": json.dumps(description, default=str)}
-    content, opset = onnx_model(
+    model, opset = onnx_model(
         checkpoint.net, code, checkpoint.codes[:1], left_alone, size, metadata
     )
+    content = model.SerializeToString()
     with replacing(config.output) as partial:
         partial.write_bytes(content)
     taken = f"{size[1]}x{size[0]} pixels" if size else f"any size from {LEAST_SIDE} pixels"

@@ -5,10 +5,11 @@ PyTorch. The code is baked into instance norms, which every runtime has.
 """
 
 import torch
+from onnx import ModelProto, TensorProto
 from torch import Tensor, nn
 
 from nst.one_pass import LEAST_SIDE, SMALL_SIDE
-from nst.onnx_file import ELEMENTS, Graph
+from nst.onnx_graph import Graph
 from nst.tensors import fit
 from nst.transformer_net import (
     EPSILON,
@@ -31,8 +32,8 @@ def onnx_model(
     identity_share: float = 0.0,
     size: tuple[int, int] | None = None,
     metadata: dict[str, str] | None = None,
-) -> tuple[bytes, int]:
-    """Return the content of an ONNX file that paints as `one_pass.stylize` does, and its opset.
+) -> tuple[ModelProto, int]:
+    """Return an ONNX model that paints as `one_pass.stylize` does, and its opset.
 
     Takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives `stylized`, alike.
 
@@ -115,7 +116,7 @@ def _fitted(graph: Graph, size: str | Tensor) -> str | Tensor:
     if isinstance(size, Tensor):
         fitted = fit(tuple(size.tolist()), min(size.max().item(), SMALL_SIDE))
         return size if min(fitted) < LEAST_SIDE else torch.tensor(fitted)
-    double, whole = ELEMENTS[torch.float64], ELEMENTS[torch.int64]
+    double, whole = TensorProto.DOUBLE, TensorProto.INT64
     longest = graph.add("Cast", graph.add("ReduceMax", size, keepdims=1), to=double)
     scale = graph.add("Div", torch.tensor([SMALL_SIDE], dtype=torch.float64), longest)
     scale = graph.add("Min", scale, torch.ones(1, dtype=torch.float64))

@@ -16,7 +16,7 @@ LAYERS = (
     ("optimize_options",),
     ("tensors", "config", "weights", "cli", "device", "frames", "pixels", "pipeline"),
     # Below the readers, writers and stories that they serve.
-    ("onnx_file",)
+    ("onnx_graph",)
     + ("camera", "video_decoder", "video_encoder", "gif_encoder", "parallel", "tflite")
     + ("small_deeplab",),
     (
