@@ -162,12 +162,12 @@ def all_methods(frames: int, gatys_frames: int, steps: int, our_steps: int) -> d
     }
 
 
-def paint_photo(way: Way, style: Path, photo: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return a photo (H, W, 3) painted, and the seconds that took."""
+def paint_photo(way: Way, style: Path, photo: np.ndarray) -> tuple[list[np.ndarray], float]:
+    """Return a photo (H, W, 3) painted, as a clip of one frame, and the seconds that took."""
     paint, image = way(style), to_float(photo)
     begin = time.perf_counter()
     painted = paint(image)
-    return to_uint8(painted), time.perf_counter() - begin
+    return [to_uint8(painted)], time.perf_counter() - begin
 
 
 def paint_frames(

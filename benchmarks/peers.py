@@ -85,7 +85,9 @@ class PeersConfig(Checked):
         None, help="style pictures named as our styles; none takes the fast net's small copies"
     )
     style: tuple[str, ...] = option((), help="names of styles; none takes all")
-    clip: Path = option(SAMPLE, help="video, GIF or folder of frames")
+    clip: Path | None = option(
+        None, help="video, GIF or folder of frames; none takes results/sample.mp4"
+    )
     frames: int = option(32, help="of the clip", low=WARM_UP + 2)
     size: int = option(640, help="longer side at which all is painted, at the most", low=64)
     only: tuple[str, ...] = option((), help="methods to run; none runs all")
@@ -136,6 +138,37 @@ def find_pictures(config: PeersConfig, folder: Path) -> dict[str, Path]:
     return {name: path for name, path in found.items() if not config.style or name in config.style}
 
 
+@dataclass(frozen=True)
+class Turn:
+    """A photo or the clip in one style, for each method by its name to paint in its process."""
+
+    part: str
+    style: str
+    originals: list[Tensor]
+    works: dict[str, tuple]
+
+
+def plan_turns(
+    methods: dict[str, Method],
+    photos: list[np.ndarray],
+    pictures: dict[str, Path],
+    clip: Path,
+    frames: list[Tensor],
+) -> list[Turn]:
+    """Return each photo in a style, as many as there are of either, then the clip in each style."""
+    turns = []
+    count = max(len(photos), len(pictures))
+    for photo, style in islice(zip(cycle(photos), cycle(pictures), strict=False), count):
+        works = {name: (paint_photo, m.way, pictures[style], photo) for name, m in methods.items()}
+        turns.append(Turn("photo", style, [to_float(photo)], works))
+    side = max(frames[0].shape)
+    clips = {name: method for name, method in methods.items() if method.frames}
+    for style, picture in pictures.items():
+        works = {name: (m.clip, picture, clip, side, m.frames) for name, m in clips.items()}
+        turns.append(Turn("clip", style, frames, works))
+    return turns
+
+
 class Comparison:
     """What is found of each method: `figures[name, column]` has a number for each thing painted.
 
@@ -151,12 +184,11 @@ class Comparison:
         self.figures: dict[tuple[str, str], list[float]] = defaultdict(list)
         self.tiles: dict[str, list[np.ndarray]] = defaultdict(list)
 
-    def add(self, name: str, part: str, style: str, originals, painted, seconds=0.0) -> None:
-        """Measure what a method made of a photo or of a clip in a style."""
-        measurement = Measurement(
-            FlowEstimator(self.flow), None, 1, self.vgg, self.grams[style], LOOK_EVERY
-        )
-        for original, result in zip(originals, painted, strict=False):
+    def add(self, name: str, turn: Turn, painted: list[np.ndarray], seconds: float = 0.0) -> None:
+        """Measure what a method painted, and keep how long it took."""
+        flow, grams = FlowEstimator(self.flow), self.grams[turn.style]
+        measurement = Measurement(flow, None, 1, self.vgg, grams, LOOK_EVERY)
+        for original, result in zip(turn.originals, painted, strict=False):
             measurement.add(original, to_float(result))
         figures = measurement.figures()
         found = {
@@ -167,7 +199,7 @@ class Comparison:
         }
         found |= {f"lag {lag}": error for lag, error in figures["warping_error"].items()}
         for column, value in found.items():
-            self.figures[name, f"{part} {column}"].append(value)
+            self.figures[name, f"{turn.part} {column}"].append(value)
         self.tiles[name].append(painted[-1])
 
     def row(self, name: str, method: Method | None) -> str:
@@ -189,48 +221,36 @@ def compare(config: PeersConfig) -> str:
     """Run all methods, write the sheet and return the table."""
     if config.sheet:
         check_writable(config.sheet)
-    methods, photos = choose_methods(config), find_photos(config)
-    with open_video(config.clip) as reader:
+    methods, photos, clip = choose_methods(config), find_photos(config), config.clip or SAMPLE
+    with open_video(clip) as reader:
         side = min(config.size, max(reader.info.size))
     with ExitStack() as stack:
         pictures = find_pictures(config, Path(stack.enter_context(TemporaryDirectory())))
         pools = {name: stack.enter_context(_process()) for name in methods}
         # They begin before this process grows: its size would count as theirs.
         idle = min(_each(pools, peak_megabytes).values())
-        frames = list(read_frames(config.clip, side, config.frames))
+        frames = list(read_frames(clip, side, config.frames))
+        turns = plan_turns(methods, photos, pictures, clip, frames)
         comparison = Comparison(pictures, config.flow)
-        count = max(len(photos), len(pictures))
-        pairs = list(islice(zip(cycle(photos), cycle(pictures), strict=False), count))
-        clips = {name: method for name, method in methods.items() if method.frames}
-        total = len(pairs) * len(methods) + len(pictures) * len(clips)
-        with tqdm(total=total, desc="painting", unit="turn") as bar:
-            for photo, style in pairs:
-                original = [to_float(photo)]
-                comparison.add("input", "photo", style, original, [photo])
-                for name, method in methods.items():
-                    work = (paint_photo, method.way, pictures[style], photo)
-                    painted, seconds = pools[name].submit(*work).result()
-                    comparison.add(name, "photo", style, original, [painted], seconds)
-                    bar.update()
-            for style, picture in pictures.items():
-                comparison.add("input", "clip", style, frames, [to_uint8(f) for f in frames])
-                for name, method in clips.items():
-                    work = (method.clip, picture, config.clip, side, method.frames)
-                    painted, seconds = pools[name].submit(*work).result()
-                    comparison.add(name, "clip", style, frames, painted, seconds)
-                    bar.update()
+        bar = tqdm(desc="painting", total=sum(len(turn.works) for turn in turns), unit="work")
+        for turn in turns:
+            unpainted = [to_uint8(image) for image in turn.originals]
+            comparison.add("input", turn, unpainted)
+            for name, work in turn.works.items():
+                comparison.add(name, turn, *pools[name].submit(*work).result())
+                bar.update()
+        bar.close()
         peaks = _each(pools, peak_megabytes)
         if config.sheet:
-            styles = [pictures[style] for _, style in pairs] + list(pictures.values())
-            rows = {"style": [np.asarray(read_picture(path)) for path in styles]}
+            rows = {"style": [np.asarray(read_picture(pictures[turn.style])) for turn in turns]}
             rows["input"] = comparison.tiles["input"]
             rows |= {method.label: comparison.tiles[name] for name, method in methods.items()}
             save_image(draw_sheet(rows), config.sheet)
     height, width = frames[0].shape[-2:]
     lines = [
         _versions(),
-        f"{len(pairs)} photos in a style each; {len(frames)} frames at {width}x{height} in "
-        f"{len(pictures)} styles, flow by {config.flow.upper()}",
+        f"{len(turns) - len(pictures)} photos in a style each; {len(frames)} frames at "
+        f"{width}x{height} in each of {len(pictures)} styles, flow by {config.flow.upper()}",
         f"MB: the most memory, {idle:.0f} of it for PyTorch and the like in each",
         "",
         f"{'':20}{'photos':>8}{'clip':>24}",
