@@ -31,7 +31,7 @@ LAYERS = (
     ("optimization",),
     # Parts of a story that outgrew its file.
     ("styles", "style_targets", "refinement", "training_log", "training_state", "measurement")
-    + ("optimize_record",),
+    + ("optimize_record", "frame_painter"),
     ("regions",),
     ("mask_files",),
     ("region_masks",),

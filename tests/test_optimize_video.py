@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import nst.frame_painter
 import nst.frame_store
 import nst.optimize_video
 from nst.config import VideoConfig
@@ -105,13 +106,13 @@ def test_a_still_video_stays_still_and_frames_by_themselves_do_not_follow(optimi
 
 def test_loop_ties_the_last_frame_to_the_first(optimize, monkeypatch):
     seen = []
-    carry = nst.optimize_video.carry
+    carry = nst.frame_painter.carry
 
     def noting(frame, others, flow):
         seen.append(len(others))
         return carry(frame, others, flow)
 
-    monkeypatch.setattr(nst.optimize_video, "carry", noting)
+    monkeypatch.setattr(nst.frame_painter, "carry", noting)
     optimize("a", passes=2, lags=(1,))
     # The first frame of each pass has nothing before it.
     assert len(seen) == 2 * (FRAMES - 1)
