@@ -85,7 +85,7 @@ def compare(content: Tensor, style: Tensor, args: argparse.Namespace) -> None:
     plan = plan_memory(size, options, device, torch.float32)
     target = style_target(plain, [style.to(device)], max(size), options)
     judge = build_objective(plain, content, target, options, plan)
-    look = max(1, args.steps // LOOKS)
+    look = max(3, args.steps // LOOKS)
 
     def measure(image: Tensor) -> float:
         if image.shape != content.shape:
@@ -114,7 +114,7 @@ def compare(content: Tensor, style: Tensor, args: argparse.Namespace) -> None:
     for dtype in dtypes:
         vgg = VGGFeatures(state).to(device, dtype)
         way = ours(Sources(content, [style]), vgg, options)
-        found = timed(way, 100 * args.our_steps, 1, measure, goal)
+        found = timed(way, 100 * args.our_steps, look // 3, measure, goal)
         row(f"ours {str(dtype).removeprefix('torch.')}", *found, base)
 
 

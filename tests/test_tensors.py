@@ -7,6 +7,7 @@ from skimage.color import rgb2yiq
 
 from nst.tensors import (
     blur,
+    enlarge,
     fit,
     keep_color,
     luminance,
@@ -118,10 +119,25 @@ def test_inputs_stay_as_they_were():
     assert torch.equal(image, kept) and (array == 200).all()
 
 
-def test_blur_is_the_mean_of_nine():
-    image = torch.rand(1, 3, 9, 14, generator=torch.Generator().manual_seed(0))
-    expected = np.stack([uniform_filter(plane, 3, mode="nearest") for plane in image[0].numpy()])
-    assert np.allclose(blur(image)[0].numpy(), expected, atol=1e-6)
+@pytest.mark.parametrize("side", [3, 5])
+@pytest.mark.parametrize("count, channels", [(1, 3), (1, 1), (2, 3)])
+def test_blur_is_the_mean_around_a_pixel(side, count, channels):
+    images = torch.rand(count, channels, 7, 9)
+    expected = uniform_filter(images.numpy(), (0, 0, side, side), mode="nearest")
+    assert np.allclose(blur(images, side), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(14, 18), (9, 31), (7, 9)])
+def test_enlarge_is_bilinear_between_pixel_centres(size):
+    """Against an interpolation written out: what lies between two centres is on a line."""
+    maps = torch.rand(2, 3, 7, 9)
+
+    def weights(large: int, small: int) -> torch.Tensor:
+        places = ((torch.arange(large) + 0.5) * small / large - 0.5).clamp(0, small - 1)
+        return (1 - (places[:, None] - torch.arange(small)).abs()).clamp_min(0)
+
+    expected = weights(size[0], 7) @ maps @ weights(size[1], 9).T
+    assert torch.allclose(enlarge(maps, size), expected, atol=1e-5)
 
 
 def test_matched_colours_have_the_references_mean_and_covariance():
