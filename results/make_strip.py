@@ -2,8 +2,9 @@
 
     python results/make_strip.py
 
-In two rows: a photo, then three times a style picture and the photo in that style, by the quality
-net. Photos: Eileen Collins (NASA) and Chelsea the cat (Stefan van der Walt, CC0), from scikit-image.
+In two rows: a photo, then three times a style picture and the photo in that style, by the
+quality net. Photos: Eileen Collins (NASA) and Chelsea the cat (Stefan van der Walt, CC0), from
+scikit-image.
 """
 
 from io import BytesIO
