@@ -10,6 +10,7 @@ the clamped picture, while the clock stands still.
 import argparse
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -48,9 +49,13 @@ def textbook(objective: Objective, image: Tensor, optimizer: type) -> Iterator[T
 
 
 def ours(sources: Sources, vgg: VGGFeatures, options: OptimizeOptions) -> Iterator[Tensor]:
-    """Give our picture after each step, at whatever size it has then."""
-    for progress in optimize_image(sources, vgg, options, sources.content):
-        yield progress.step.image
+    """Give our picture after each step, at whatever size it has then; it does not end."""
+    image = sources.content
+    while True:
+        for progress in optimize_image(sources, vgg, options, image):
+            image = progress.step.image
+            yield image
+        options = replace(options, scales=1)  # from there on
 
 
 def timed(way: Iterator[Tensor], steps: int, every: int, measure, goal: float | None = None):
@@ -114,7 +119,7 @@ def compare(content: Tensor, style: Tensor, args: argparse.Namespace) -> None:
     for dtype in dtypes:
         vgg = VGGFeatures(state).to(device, dtype)
         way = ours(Sources(content, [style]), vgg, options)
-        found = timed(way, 100 * args.our_steps, look // 3, measure, goal)
+        found = timed(way, args.our_steps + args.steps, look // 3, measure, goal)
         row(f"ours {str(dtype).removeprefix('torch.')}", *found, base)
 
 

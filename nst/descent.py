@@ -5,7 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+# How much easier a move of twice as broad a patch is taken to be, and how often it is doubled.
+EASE, DOUBLINGS = 1.5, 4
 
 Loss = Callable[[Tensor], tuple[dict[str, float], Tensor]]
 
@@ -33,7 +37,9 @@ def lbfgs(loss: Loss, image: Tensor, history: int = 20) -> Iterator[Step]:
 
     Liu and Nocedal, "On the Limited Memory BFGS Method for Large Scale Optimization", 1989. A step
     is taken in full where the loss falls, halved where it rises; points outside [0, 1] are brought
-    back to it. It never ends by itself.
+    back to it. Before anything is known, broad changes are taken to be easier than fine ones: a
+    slope of features is mostly fine, and without that colours of large areas come last. It never
+    ends by itself.
 
     Args:
         history: pairs of vectors kept, each twice as large as the image.
@@ -76,12 +82,25 @@ def _inverse_hessian_times(vector: Tensor, pairs) -> Tensor:
     for move, turn, curvature in reversed(pairs):
         shares.append(float((move * vector).sum()) / curvature)
         vector = vector - shares[-1] * turn
+    vector = _broadened(vector)
     if pairs:
         _, turn, curvature = pairs[-1]
-        vector = vector * (curvature / float(turn.square().sum()))
+        vector = vector * (curvature / float((turn * _broadened(turn)).sum()))
     for (move, turn, curvature), share in zip(pairs, reversed(shares), strict=True):
         vector = vector + move * (share - float((turn * vector).sum()) / curvature)
     return vector
+
+
+def _broadened(vector: Tensor) -> Tensor:
+    """Return a vector (1, C, H, W) with coarser and coarser copies of it added."""
+    total, coarse = vector, vector
+    for level in range(1, DOUBLINGS + 1):
+        if min(coarse.shape[-2:]) < 4:
+            break
+        coarse = F.avg_pool2d(coarse, 2, ceil_mode=True, count_include_pad=False)
+        broad = F.interpolate(coarse, size=vector.shape[-2:], mode="bilinear", align_corners=False)
+        total = total + EASE**level * broad
+    return total
 
 
 def adam(loss: Loss, image: Tensor, rate: float = 0.02, decay: float = 0.9) -> Iterator[Step]:

@@ -122,7 +122,7 @@ def paint(
         way = lbfgs(objective, image, plan.history)
     else:
         way = adam(objective, image, options.learning_rate)
-    totals: deque[float] = deque(maxlen=PATIENCE + 1)
+    lowest: deque[float] = deque([float("inf")], maxlen=PATIENCE + 1)
     for number, step in zip(range(steps), way, strict=False):
         total = step.total
         if not total < float("inf"):
@@ -131,8 +131,8 @@ def paint(
                 "--style-weight or --learning-rate"
             )
         yield step
-        totals.append(total)
-        if len(totals) > PATIENCE and totals[0] - total < options.tolerance * totals[0]:
+        lowest.append(min(total, lowest[-1]))  # a point that L-BFGS only tries may lie higher
+        if len(lowest) > PATIENCE and lowest[0] - lowest[-1] < options.tolerance * lowest[0]:
             return
 
 
@@ -171,7 +171,7 @@ def optimize_image(
     """
     weight = vgg.convolutions["relu1_1"].weight
     device = weight.device
-    image = start.to(device)
+    image, before = start.to(device), None
     masks, style_masks = None, [mask.to(device) for mask in sources.style_masks]
     styles = [style.to(device) for style in sources.styles]
     for size in scale_sizes(tuple(sources.content.shape[-2:]), options.scales):
@@ -184,7 +184,9 @@ def optimize_image(
             vgg, styles, max(size), options, colors, masks, style_masks, plan.tile
         )
         objective = build_objective(vgg, content, target, options, plan)
-        image = resize(image, size)
+        if before is not None:  # what the last scale could not see is the content's own
+            image = (resize(image, size) + content - resize(before, size)).clamp(0, 1)
+        image, before = resize(image, size), content
         for step in paint(objective, image, options, options.steps, plan):
             yield Progress(size, step, plan)
             image = step.image

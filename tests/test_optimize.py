@@ -9,11 +9,15 @@ import pytest
 import torch
 from PIL import Image
 
+import nst.optimization
 import nst.optimize
 from nst.config import PictureConfig
+from nst.descent import Step
 from nst.errors import InputError
 from nst.image_io import load_image
+from nst.memory_plan import Plan
 from nst.optimization import scale_sizes
+from nst.optimize_options import OptimizeOptions
 from nst.pictures import stylize_pictures
 from nst.tensors import luminance
 
@@ -130,6 +134,16 @@ def test_a_folder_keeps_its_names(optimize, paths):
 def test_early_stop_ends_a_scale(optimize):
     told = record(optimize(steps=60, scales=1, tolerance=0.9))
     assert told["losses"][-1]["step"] == 11  # the first step that can look ten back
+
+
+def test_points_that_are_only_tried_end_nothing(monkeypatch):
+    """Ten trials in a row that lie higher than what was found: L-BFGS looks on."""
+    image = torch.zeros(1, 3, 8, 8)
+    tried = [Step(image, {"loss": 1.0 + 0.1 * i}) for i in range(40)]
+    monkeypatch.setattr(nst.optimization, "lbfgs", lambda *_: iter(tried))
+    plan = Plan(None, False, 20)
+    found = nst.optimization.paint(None, image, OptimizeOptions(), 40, plan)
+    assert len(list(found)) == 40
 
 
 def test_the_picture_so_far_is_kept_when_interrupted(optimize, paths, monkeypatch):
