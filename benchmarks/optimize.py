@@ -119,7 +119,7 @@ def compare(content: Tensor, style: Tensor, args: argparse.Namespace) -> None:
     for dtype in dtypes:
         vgg = VGGFeatures(state).to(device, dtype)
         way = ours(Sources(content, [style]), vgg, options)
-        found = timed(way, args.our_steps + args.steps, look // 3, measure, goal)
+        found = timed(way, 2 * args.steps, look // 3, measure, goal)
         row(f"ours {str(dtype).removeprefix('torch.')}", *found, base)
 
 

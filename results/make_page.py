@@ -20,6 +20,7 @@ import torch
 from matplotlib.figure import Figure
 from skimage import data
 
+from nst.checkpoint import SHIPPED, load_checkpoint
 from nst.image_io import save_image
 from nst.tensors import fit, resize, to_float
 from nst.video_reader import open_video
@@ -145,6 +146,23 @@ def steadied() -> list[str]:
     ]
 
 
+def trainings() -> list[str]:
+    """Return the page's table of how each included net was trained, as its file tells."""
+    keys = ("steps", "size", "style_size", "learning_rate")
+    keys += ("content_weight", "style_weight", "temporal_weight")
+    lines = ["| net | part | " + " | ".join(keys) + " |", "|---" * (len(keys) + 2) + "|"]
+    for name in SHIPPED:
+        parts, training = [], load_checkpoint(name).training
+        while training:
+            parts.insert(0, training)
+            training = training.get("init_training")
+        for number, part in enumerate(parts, 1):
+            options = part["options"] | {"steps": part["steps_done"]}
+            cells = " | ".join(str(options.get(key, 0)) for key in keys)
+            lines.append(f"| {name} | {number} | {cells} |")
+    return ["\n".join(lines) + "\n"]
+
+
 def main() -> None:
     """Make everything."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -162,6 +180,15 @@ def main() -> None:
         "## Styles\n",
         run("python -m nst.catalogue --output results/styles.jpg"),
         "![the included styles](styles.jpg)\n",
+        "Chosen by looking, among these and others: the second half of each sheet was learned by "
+        "`train.py --config configs/new_style.toml` (only codes, 400 steps) from style pictures of "
+        "384 pixels at style weight 10, and of 256 pixels at 25. The latter's strokes are broader, "
+        "but faces dissolve (san_giorgio, the_kiss); so 384 pixels it was, and more weight in the "
+        "next part of training. The mosaic (platos_academy) says too little and was left out.\n",
+        "![384 pixels, weight 10](settings_384_10.jpg)\n",
+        "![256 pixels, weight 25](settings_256_25.jpg)\n",
+        "How the included nets were trained, part by part (each begins with the one before):\n",
+        *trainings(),
         *painted_clips(),
         *painted_photos(),
         *steadied(),
