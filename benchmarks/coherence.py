@@ -21,7 +21,7 @@ from nst.checkpoint import load_checkpoint
 from nst.coherence import MotionTracker
 from nst.config import VideoConfig
 from nst.datasets import find_styles, load_style
-from nst.device import choose_dtype
+from nst.device import choose_dtype, frame_workers
 from nst.flow import FlowEstimator
 from nst.measurement import Measurement, target_grams
 from nst.painting import Paint, followed, stylize_frames
@@ -69,8 +69,11 @@ def main() -> None:
                 tracker = MotionTracker(FlowEstimator()) if way == "c" else None
                 paint = Paint(nets[way], code, dtype)
                 begin = time.perf_counter()
-                with in_background(followed(frames, CPU, tracker)) as scenes:
-                    painted = list(stylize_frames(scenes, paint, options.blend))
+                with (
+                    frame_workers(CPU, size, live=False) as workers,
+                    in_background(followed(frames, CPU, tracker)) as scenes,
+                ):
+                    painted = list(stylize_frames(scenes, paint, options.blend, workers=workers))
                 seconds = time.perf_counter() - begin
                 measurement = Measurement(FlowEstimator(options.flow), None, 1, vgg, grams)
                 for frame, result in zip(frames, painted, strict=True):

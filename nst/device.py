@@ -2,12 +2,17 @@
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
 from nst.errors import InputError
+
+# Frames of a video that are painted at a time, at the most; and their pixels, for memory's sake.
+MOST_FRAMES, PIXELS_AT_A_TIME = 4, 9_000_000
 
 
 def choose_device(name: str) -> torch.device:
@@ -70,3 +75,23 @@ def _convolution_seconds(dtype: torch.dtype) -> float:
             F.conv2d(image, kernel, padding=1)
             times.append(time.perf_counter() - begin)
     return min(times)
+
+
+@contextmanager
+def frame_workers(device: torch.device, size: tuple[int, int], live: bool) -> Iterator[int]:
+    """Share the processor's cores among frames; give how many are to be painted at a time.
+
+    Threads that work on one frame wait for each other many times; those that work on a frame each
+    do not. Until the context ends, threads that begin take their part of the cores.
+
+    Args:
+        live: each frame is wanted at once, with all cores.
+    """
+    threads = torch.get_num_threads()
+    room = max(1, PIXELS_AT_A_TIME // (size[0] * size[1]))
+    workers = 1 if live or device.type != "cpu" else min(threads, MOST_FRAMES, room)
+    torch.set_num_threads(max(1, threads // workers))
+    try:
+        yield workers
+    finally:
+        torch.set_num_threads(threads)

@@ -10,6 +10,7 @@ from nst.coherence import Motion, MotionMean, MotionTracker
 from nst.frames import Frame
 from nst.masks import colour_plan
 from nst.one_pass import FoldedCodes, stylize
+from nst.pipeline import in_order
 from nst.region_masks import GivenMasks, SegmentedMasks
 from nst.regions import Regions
 from nst.styles import CrossFade
@@ -77,6 +78,7 @@ def stylize_frames(
     fade: CrossFade | None = None,
     regions: Regions | None = None,
     mask_writer: VideoWriter | None = None,
+    workers: int = 1,
 ) -> Iterator[Frame]:
     """Paint what `followed` gives, frame by frame; each result keeps its frame's time.
 
@@ -86,15 +88,28 @@ def stylize_frames(
         fade: brings each frame's own code and identity share.
         regions: whose weights the scenes have.
         mask_writer: takes pictures of the masks.
+        workers: frames that pass the net at the same time.
     """
     mean, folds = MotionMean(temporal_blend), FoldedCodes(paint.net, paint.codes, paint.dtype)
-    for index, scene in enumerate(scenes):
-        content, motion, weights = scene.frame.image, scene.motion, scene.weights
-        codes, share = fade.at(index) if fade else (paint.codes, paint.identity_share)
-        folded = None if weights is None else folds.follow(content, anew=motion is None)
+
+    def passes() -> Iterator[tuple]:
+        for index, scene in enumerate(scenes):
+            codes, share = fade.at(index) if fade else (paint.codes, paint.identity_share)
+            folded = None
+            if scene.weights is not None:
+                folded = folds.follow(scene.frame.image, anew=scene.motion is None)
+            yield scene, codes, share, folded
+
+    def painted(job: tuple) -> tuple[Scene, Tensor]:
+        scene, codes, share, folded = job
+        image, dtype = scene.frame.image, paint.dtype
         image = stylize(
-            paint.net, content, codes, paint.dtype, paint.identity, share, weights, folded
+            paint.net, image, codes, dtype, paint.identity, share, scene.weights, folded
         )
+        return scene, image
+
+    for scene, image in in_order(painted, passes(), workers):
+        content, motion, weights = scene.frame.image, scene.motion, scene.weights
         image = mean.update(image, motion) if temporal_blend else image
         image = restore_color(image, content, preserve_color)
         if regions:  # last of all: what is left alone has nothing of the frames before

@@ -1,12 +1,14 @@
 """Work of several stages at the same time, each in a thread, joined by short queues."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
-Item = TypeVar("Item")
+Item, Result = TypeVar("Item"), TypeVar("Result")
 _END = object()
 _POLL_SECONDS = 0.1
 
@@ -58,3 +60,27 @@ def in_background(items: Iterable[Item], depth: int = 2) -> Iterator[Iterator[It
     finally:
         stop.set()
         thread.join()
+
+
+def in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int
+) -> Iterator[Result]:
+    """Yield work(item) for each item, in their order, while `workers` threads are at it.
+
+    With one worker no thread is made, and no item is taken before its turn.
+    """
+    if workers == 1:
+        yield from map(work, items)
+        return
+    begun: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for item in items:
+                begun.append(pool.submit(work, item))
+                if len(begun) > workers:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            for future in begun:
+                future.cancel()

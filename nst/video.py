@@ -18,7 +18,7 @@ from nst.camera import is_live
 from nst.checkpoint import Checkpoint, load_checkpoint
 from nst.coherence import MotionTracker
 from nst.config import VideoConfig
-from nst.device import choose_device, choose_dtype
+from nst.device import choose_device, choose_dtype, frame_workers
 from nst.errors import InputError
 from nst.files import check_place, write_json
 from nst.flow import FlowEstimator
@@ -88,6 +88,7 @@ def stylize_video(config: VideoConfig) -> str:
         originals: deque[Tensor] = deque()
         resized = _resized(reader, size, config.mirror, originals)
         with (
+            frame_workers(device, size, live) as workers,
             video_masks(config, regions, device, dtype, reader.info.rate) as masks,
             _created(config, info) as writer,
             _mask_writer(config, info) as mask_writer,
@@ -103,6 +104,7 @@ def stylize_video(config: VideoConfig) -> str:
                     fade,
                     regions,
                     mask_writer,
+                    workers,
                 ),
                 depth=1 if live else 2,
             ) as painted,

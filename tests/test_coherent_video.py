@@ -21,11 +21,11 @@ from nst.tensors import resize, to_float
 BLEND = VideoConfig.__dataclass_fields__["temporal_blend"].default
 
 
-def painted(checkpoint, images):
+def painted(checkpoint, images, workers=1):
     frames = [Frame(image, t) for t, image in enumerate(images)]
     paint = Paint(checkpoint.net, style_code(checkpoint, None), torch.float32)
     scenes = followed(frames, torch.device("cpu"), MotionTracker(FlowEstimator()))
-    return [frame.image for frame in stylize_frames(scenes, paint, BLEND)]
+    return [frame.image for frame in stylize_frames(scenes, paint, BLEND, workers=workers)]
 
 
 def gliding(picture, count):
@@ -42,6 +42,12 @@ def test_after_a_cut_all_is_as_if_the_shot_were_alone(tiny):
     # The memory does work in between.
     by_itself = painted(tiny, second[1:2])[0]
     assert not torch.allclose(alone[1], by_itself, atol=0.01)
+
+
+def test_frames_painted_at_the_same_time_are_those_painted_one_by_one(tiny):
+    images = gliding(data.astronaut(), 9)
+    pairs = zip(painted(tiny, images), painted(tiny, images, workers=3), strict=True)
+    assert all(torch.equal(*pair) for pair in pairs)
 
 
 @pytest.mark.parametrize("name", ["fast", "quality"])

@@ -1,8 +1,10 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
 from nst import device as module
-from nst.device import choose_device, choose_dtype
+from nst.device import choose_device, choose_dtype, frame_workers
 from nst.errors import InputError
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -89,3 +91,28 @@ def test_auto_computes_on_a_real_gpu():
     device = choose_device("auto")
     x = torch.ones(4, 4, device=device, dtype=choose_dtype("auto", device))
     assert (x @ x).sum().item() == 64
+
+
+@pytest.mark.parametrize(
+    "threads, size, live, expected",
+    [
+        (1, (360, 640), False, (1, 1)),
+        (2, (360, 640), False, (2, 1)),
+        (6, (360, 640), False, (4, 1)),
+        (8, (360, 640), False, (4, 2)),
+        (8, (1080, 1920), False, (4, 2)),
+        (8, (2160, 3840), False, (1, 8)),  # memory
+        (8, (360, 640), True, (1, 8)),
+    ],
+)
+def test_frames_share_the_cores_until_the_context_ends(threads, size, live, expected):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with frame_workers(torch.device("cpu"), size, live) as workers:
+            with ThreadPoolExecutor(1) as pool:
+                inside = pool.submit(torch.get_num_threads).result()
+            assert (workers, inside) == expected
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)

@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from nst.pipeline import in_background
+from nst.pipeline import in_background, in_order
 
 
 @pytest.fixture(autouse=True)
@@ -160,3 +160,51 @@ def test_real_interrupt_gets_through_while_the_producer_is_slow():
         signal.signal(signal.SIGINT, before)
         timer.join()
     assert time.monotonic() - begin < 5
+
+
+class TestInOrder:
+    def test_results_keep_the_order_of_items_that_take_their_time(self):
+        def work(n: int) -> int:
+            time.sleep(0.02 * (n % 3 == 0))
+            return n * n
+
+        assert list(in_order(work, range(20), 3)) == [n * n for n in range(20)]
+
+    def test_so_many_are_at_work_together_and_no_more(self):
+        together, most, lock = set(), [0], threading.Lock()
+        meeting = threading.Barrier(2, timeout=5)  # breaks unless two are there at the same time
+
+        def work(n: int) -> int:
+            with lock:
+                together.add(n)
+                most[0] = max(most[0], len(together))
+            meeting.wait()
+            with lock:
+                together.discard(n)
+            return n
+
+        assert list(in_order(work, range(6), 2)) == list(range(6))
+        assert most[0] == 2
+
+    def test_one_worker_takes_an_item_when_its_turn_comes(self):
+        taken = []
+        results = in_order(str, (taken.append(n) or n for n in range(3)), 1)
+        assert taken == [] and next(results) == "0" and taken == [0]
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_what_work_and_items_raise_reaches_the_consumer(self, workers):
+        def items():
+            yield 1
+            raise OSError("read")
+
+        with pytest.raises(ZeroDivisionError):
+            list(in_order(lambda n: 1 / n, [2, 0, 2], workers))
+        with pytest.raises(OSError, match="read"):
+            list(in_order(str, items(), workers))
+
+    def test_a_consumer_that_leaves_leaves_no_thread(self):
+        before = threading.active_count()
+        results = in_order(str, range(100), 2)
+        next(results)
+        results.close()
+        assert threading.active_count() == before
