@@ -120,7 +120,7 @@ class TestFoldedCodes:
         folds = FoldedCodes(tiny.net, tiny.codes, torch.float32)
         start, wanted = (tiny.net.folded(image, tiny.codes) for image in (before, after))
         folds.follow(before, anew=True)
-        gaps = [self.gap(folds.follow(after, anew=False), wanted, start) for _ in range(48)]
+        gaps = [self.gap(folds.follow(after, anew=False), wanted, start) for _ in range(72)]
         assert gaps[-1] < 0.1 and all(b <= a + 1e-6 for a, b in zip(gaps, gaps[1:], strict=False))
         assert max(a - b for a, b in zip([1.0, *gaps], gaps, strict=False)) < 0.5
 
