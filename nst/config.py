@@ -149,7 +149,7 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         low=32,
     )
     temporal_blend: float = option(
-        0.65,
+        0.8,
         help="share of the last result, carried along the motion, against flicker; 0 is none",
         group="coherence",
         low=0,
