@@ -23,7 +23,7 @@ SIDE = 384
 PAIRS = (
     ("astronaut", "vangogh_starry_night"),
     ("cat", "hokusai_great_wave"),
-    ("astronaut", "mosaic_plato_academy_roman"),
+    ("astronaut", "klimt_the_kiss"),
 )
 
 

@@ -48,7 +48,7 @@ PHOTOS = {
     "astronaut": "reverie",
     "chelsea": "the_kiss",
     "coffee": "street",
-    "rocket": "olive_trees",
+    "rocket": "starry_night",
 }
 BEFORE = "--checkpoint benchmarks/fast_before_steady.safetensors --temporal-blend 0"
 STEADY = {"before": f"--style starry_night {BEFORE}", "after": "--style starry_night"}
