@@ -164,7 +164,7 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         None, help="pixels of the longer side; none keeps the size", low=16
     )
     segment_every: int = option(
-        4,
+        3,
         help="frames from one look for classes to the next; masks follow the motion between",
         group="regions",
         low=1,
