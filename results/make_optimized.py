@@ -7,6 +7,7 @@ Chelsea the cat (Stefan van der Walt, CC0), from scikit-image.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,13 +36,14 @@ def main() -> None:
     args = parser.parse_args()
     photos = {"astronaut": data.astronaut()[:400, 40:440], "cat": data.chelsea()[:300, 75:375]}
     rows = []
+    os.chdir(HERE.parent)  # the records name the files from there
     for photo, style in PAIRS:
-        source, target = HERE / f"{photo}.png", HERE / f"{photo}_{style}.jpg"
+        source, target = Path("results", f"{photo}.png"), Path("results", f"{photo}_{style}.jpg")
         Image.fromarray(photos[photo]).save(source)
         painting = next(args.style_dir.glob(f"{style}.*"))
         command = [sys.executable, "style_transfer.py", "--content-path", str(source)]
         command += ["--style-path", str(painting), "--output", str(target)]
-        subprocess.run([*command, "--size", str(args.size)], cwd=HERE.parent, check=True)
+        subprocess.run([*command, "--size", str(args.size)], check=True)
         picture = load_image(painting)
         side = min(picture.shape[-2:])
         row = [load_image(source), picture[..., :side, :side], load_image(target)]

@@ -244,6 +244,8 @@ def test_interrupt_returns_130(capsys):
 def test_real_interrupt_returns_130():
     code = (
         "import os, signal, sys; from nst.cli import run; from nst.config import VideoConfig\n"
+        # A job in the background of a script is begun deaf to it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"main = lambda _: os.kill(os.getpid(), {int(signal.SIGINT)})\n"
         "argv = ['--input-video', 'a', '--output-video', 'b']\n"
         "sys.exit(run(main, VideoConfig, None, argv))"
