@@ -60,28 +60,23 @@ def ours(sources: Sources, vgg: VGGFeatures, options: OptimizeOptions) -> Iterat
 
 def timed(way: Iterator[Tensor], steps: int, every: int, measure, goal: float | None = None):
     """Return the last picture, its loss and the seconds; with a goal, end where it is reached."""
-    seconds, loss, image = 0.0, float("inf"), None
+    seconds = 0.0
     for step in range(steps):
         begin = time.perf_counter()
-        image = next(way, None)
+        image = next(way)
         seconds += time.perf_counter() - begin
-        if image is None:
-            break
-        last = image
         if (step + 1) % every == 0 or step + 1 == steps:
-            loss = measure(last)
+            loss = measure(image)
             if goal is not None and loss <= goal:
                 break
-    return last, loss, seconds
+    return image, loss, seconds
 
 
 def compare(content: Tensor, style: Tensor, args: argparse.Namespace) -> None:
     """Print one pair's table."""
     device = choose_device(args.device)
-    dtypes = dict.fromkeys(
-        (torch.float32, torch.bfloat16) if args.bfloat16 else (choose_dtype("auto", device),)
-    )
-    dtypes = dict.fromkeys((torch.float32, *dtypes))
+    quick = torch.bfloat16 if args.bfloat16 else choose_dtype("auto", device)
+    dtypes = dict.fromkeys((torch.float32, quick))
     state = load_vgg19()
     plain = VGGFeatures(state).to(device)
     content = resize(content, fit(content.shape[-2:], args.size)).to(device)

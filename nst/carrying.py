@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from nst.coherence import LEAST_SHARE
+from nst.coherence import LEAST_SHARE, Motion
 from nst.flow import FlowEstimator
-from nst.warp import flow_validity, resize_flow, warp
+from nst.warp import flow_validity
 
 
 def carry(
@@ -23,17 +22,16 @@ def carry(
     Args:
         seen: other frames and what they became, the nearest first.
     """
-    size, now = frame.shape[-2:], flow.prepare(frame)
+    size, now = tuple(frame.shape[-2:]), flow.prepare(frame)
     total, validity = torch.zeros_like(frame), frame.new_zeros(1, 1, *size)
     for other, result in seen:
         backward, forward = flow.both_ways(now, flow.prepare(other))
         trusted = flow_validity(backward, forward)
         if trusted.mean() < LEAST_SHARE:
             continue
-        moved = warp(result, resize_flow(backward.to(frame.device), size))
-        trusted = F.interpolate(trusted.to(frame.device), size=size, mode="bilinear")
-        share = (trusted - validity).clamp_min(0)
-        total, validity = total + share * moved, validity + share
+        motion = Motion(backward, trusted)
+        share = (motion.trusted(size).to(frame.device) - validity).clamp_min(0)
+        total, validity = total + share * motion.carry(result), validity + share
     if not validity.any():
         return None
     return torch.where(validity > 0, total / validity.clamp_min(1e-6), frame), validity

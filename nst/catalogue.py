@@ -83,13 +83,14 @@ def sheet(checkpoints: dict[str, Checkpoint], content: Tensor, quiet: bool = Tru
 
 def _photo(path: Path | None) -> Tensor:
     if path:
-        return _thumbnail(read_picture(path))
+        return thumbnail(read_picture(path))
     from skimage import data  # late: it is slow to import
 
-    return _thumbnail(Image.fromarray(data.astronaut()[:400, 40:440]))
+    return thumbnail(Image.fromarray(data.astronaut()[:400, 40:440]))
 
 
-def _thumbnail(picture: Image.Image) -> Tensor:
+def thumbnail(picture: Image.Image) -> Tensor:
+    """Return the middle of a picture as an image (1, 3, `SIDE`, `SIDE`)."""
     return to_float(np.array(ImageOps.fit(picture, (SIDE, SIDE))))
 
 
@@ -99,7 +100,7 @@ def _tile(name: str, checkpoint: Checkpoint, style: str, content: Tensor) -> Ten
     if checkpoint.pictures:
         blank = Image.new("RGB", (SIDE, SIDE), "white")
         file = checkpoint.pictures.get(style)
-        parts.append(_thumbnail(read_picture(BytesIO(file)) if file else blank))
+        parts.append(thumbnail(read_picture(BytesIO(file)) if file else blank))
     code = style_code(checkpoint, style)
     parts.append(stylize(checkpoint.net, content, code, torch.float32))
     return torch.cat([F.pad(part, (0, MARGIN, 0, MARGIN), value=1.0) for part in parts], 2)

@@ -7,11 +7,10 @@ the motion, is mixed in where the motion can be trusted.
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from nst.flow import FlowEstimator
-from nst.tensors import blur, enlarge
+from nst.tensors import blur, stretch
 from nst.warp import flow_validity, resize_flow, sharp_warp, warp
 
 # With less of the frame than this to be found in the last one, it is another shot.
@@ -36,9 +35,7 @@ class Motion:
 
     def trusted(self, size: tuple[int, int]) -> Tensor:
         """Return the validity (1, 1, *size)."""
-        if size[0] >= self.validity.shape[-2]:
-            return enlarge(self.validity, size)
-        return F.interpolate(self.validity, size=size, mode="bilinear")
+        return stretch(self.validity, size)
 
     def carry(self, before: Tensor) -> Tensor:
         """Return what was (N, C, H, W) with the last frame, as it lies in this one."""

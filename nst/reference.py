@@ -3,6 +3,7 @@
 python -m nst.reference > OPTIONS.md
 """
 
+import sys
 from dataclasses import Field
 
 from nst.catalogue import CatalogueConfig
@@ -55,4 +56,4 @@ def _line(spec: Field) -> str:
 
 
 if __name__ == "__main__":
-    print(reference(), end="")
+    sys.stdout.write(reference())

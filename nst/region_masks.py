@@ -16,7 +16,7 @@ from nst.mask_files import labels_of, picture_streams, video_streams
 from nst.masks import decided, feathered, guided_filter, normalised, without_islands
 from nst.regions import Regions
 from nst.segmentation import CLASSES, Segmenter
-from nst.tensors import enlarge, fit
+from nst.tensors import fit, stretch
 
 # Masks are found and carried at so many pixels, then drawn to the edges of the full frame. What
 # a segmenter sees is coarser: its own grid has some 65.
@@ -87,7 +87,7 @@ class SegmentedMasks:
         counts = classes.argmax(1).flatten().bincount(minlength=len(CLASSES))
         self._seen |= counts >= LEAST_SEEN * coarse[0] * coarse[1]
         masks = (self._members @ classes.flatten(2)).view(1, -1, *coarse)
-        return enlarge(without_islands(masks), size)
+        return stretch(without_islands(masks), size)
 
 
 class GivenMasks:

@@ -60,8 +60,8 @@ def resize(image: Tensor, size: tuple[int, int]) -> Tensor:
     return resized.clamp(0, 1)
 
 
-def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bring maps (N, C, h, w) to a larger size by bilinear interpolation.
+def stretch(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring maps (N, C, h, w) to another size by bilinear interpolation, without smoothing.
 
     Without gradient on a CPU, where OpenCV is several times faster than PyTorch.
     """
@@ -71,11 +71,11 @@ def enlarge(maps: Tensor, size: tuple[int, int]) -> Tensor:
         return F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
     import cv2  # late: training needs none of it
 
-    enlarged = maps.new_empty(*maps.shape[:2], *size)
-    planes = zip(maps.flatten(0, 1).numpy(), enlarged.flatten(0, 1).numpy(), strict=True)
+    stretched = maps.new_empty(*maps.shape[:2], *size)
+    planes = zip(maps.flatten(0, 1).numpy(), stretched.flatten(0, 1).numpy(), strict=True)
     for plane, result in planes:
         cv2.resize(plane, size[::-1], dst=result, interpolation=cv2.INTER_LINEAR)
-    return enlarged
+    return stretched
 
 
 def blur(image: Tensor, side: int = 3) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.tensors import blur, enlarge
+from nst.tensors import blur, stretch
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:
@@ -84,9 +84,7 @@ def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
         return flow
     scale = torch.tensor([size[1] / width, size[0] / height]).to(flow)
     scaled = flow * scale.view(1, 2, 1, 1)  # before: it is small more often than not
-    if size[0] >= height:
-        return enlarge(scaled, size)
-    return F.interpolate(scaled, size=size, mode="bilinear", align_corners=False)
+    return stretch(scaled, size)
 
 
 def flow_validity(flow: Tensor, reverse: Tensor) -> Tensor:

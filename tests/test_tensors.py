@@ -7,13 +7,13 @@ from skimage.color import rgb2yiq
 
 from nst.tensors import (
     blur,
-    enlarge,
     fit,
     keep_color,
     luminance,
     match_color,
     pad_to_multiple,
     resize,
+    stretch,
     to_float,
     to_uint8,
 )
@@ -86,8 +86,8 @@ def test_resize_stays_in_range_and_keeps_its_own_size():
     edge = torch.zeros(1, 3, 8, 8)
     edge[..., 4:] = 1
     # Bicubic interpolation overshoots beside an edge.
-    enlarged = resize(edge, (8, 31))
-    assert enlarged.min() == 0 and enlarged.max() == 1
+    stretchd = resize(edge, (8, 31))
+    assert stretchd.min() == 0 and stretchd.max() == 1
     assert torch.equal(resize(edge, (8, 8)), edge)
 
 
@@ -127,8 +127,8 @@ def test_blur_is_the_mean_around_a_pixel(side, count, channels):
     assert np.allclose(blur(images, side), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("size", [(14, 18), (9, 31), (7, 9)])
-def test_enlarge_is_bilinear_between_pixel_centres(size):
+@pytest.mark.parametrize("size", [(14, 18), (9, 31), (7, 9), (4, 5)])
+def test_stretch_is_bilinear_between_pixel_centres(size):
     """Against an interpolation written out: what lies between two centres is on a line."""
     maps = torch.rand(2, 3, 7, 9)
 
@@ -137,7 +137,7 @@ def test_enlarge_is_bilinear_between_pixel_centres(size):
         return (1 - (places[:, None] - torch.arange(small)).abs()).clamp_min(0)
 
     expected = weights(size[0], 7) @ maps @ weights(size[1], 9).T
-    assert torch.allclose(enlarge(maps, size), expected, atol=1e-5)
+    assert torch.allclose(stretch(maps, size), expected, atol=1e-5)
 
 
 def test_matched_colours_have_the_references_mean_and_covariance():
