@@ -60,11 +60,8 @@ def lbfgs(loss: Loss, image: Tensor, history: int = 20) -> Iterator[Step]:
         found = sum(terms.values())
         if found < value:
             move, turn = candidate - x, slope - gradient
-            curvature = float((move * turn).sum())
-            if (
-                curvature
-                > 1e-10 * float(move.square().sum()) ** 0.5 * float(turn.square().sum()) ** 0.5
-            ):
+            curvature = _dot(move, turn)
+            if curvature > 1e-10 * (_dot(move, move) * _dot(turn, turn)) ** 0.5:
                 pairs.append((move, turn, curvature))
             x, gradient, value = candidate, slope, found
             length, direction = 1.0, None
@@ -80,15 +77,19 @@ def _inverse_hessian_times(vector: Tensor, pairs) -> Tensor:
     """Return H^-1 v by the two-loop recursion."""
     shares = []
     for move, turn, curvature in reversed(pairs):
-        shares.append(float((move * vector).sum()) / curvature)
-        vector = vector - shares[-1] * turn
+        shares.append(_dot(move, vector) / curvature)
+        vector = vector.sub(turn, alpha=shares[-1])
     vector = _broadened(vector)
     if pairs:
         _, turn, curvature = pairs[-1]
-        vector = vector * (curvature / float((turn * _broadened(turn)).sum()))
+        vector = vector * (curvature / _dot(turn, _broadened(turn)))
     for (move, turn, curvature), share in zip(pairs, reversed(shares), strict=True):
-        vector = vector + move * (share - float((turn * vector).sum()) / curvature)
+        vector = vector.add(move, alpha=share - _dot(turn, vector) / curvature)
     return vector
+
+
+def _dot(a: Tensor, b: Tensor) -> float:
+    return float(torch.dot(a.flatten(), b.flatten()))
 
 
 def _broadened(vector: Tensor) -> Tensor:

@@ -21,7 +21,29 @@ def gram_matrix(features: Tensor) -> Tensor:
     with torch.autocast(features.device.type, enabled=False):
         n, c, h, w = features.shape
         flat = at_least_float32(features).reshape(n, c, h * w)
-        return flat @ flat.transpose(1, 2) / (c * h * w)
+        return correlations(flat) / (c * h * w)
+
+
+class _Correlations(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, flat: Tensor) -> Tensor:
+        ctx.save_for_backward(flat)
+        return flat @ flat.mT
+
+    @staticmethod
+    def backward(ctx, slope: Tensor) -> Tensor:
+        (flat,) = ctx.saved_tensors
+        slope = slope + slope.mT
+        # In the layout of what came in.
+        return slope @ flat if flat.stride(-1) == 1 else (flat.mT @ slope).mT
+
+
+def correlations(flat: Tensor) -> Tensor:
+    """Return f f' (..., C, C) of f (..., C, P).
+
+    Its slope takes one matrix product; autograd, which sees two factors, takes two.
+    """
+    return _Correlations.apply(flat)
 
 
 def relative_error(values: Tensor, target: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from nst.config import PictureConfig
-from nst.device import choose_device, choose_dtype
+from nst.device import choose_device, choose_dtype, keep_memory
 from nst.errors import InputError
 from nst.files import make_folder
 from nst.image_io import load_image, read_picture, save_image
@@ -43,6 +43,7 @@ def optimize_pictures(config: PictureConfig, jobs: list[tuple[Path, Path]]) -> N
         _size(read_picture(source).size[::-1], config, source)
     if config.init not in ("content", "style", "noise"):
         read_picture(Path(config.init))
+    keep_memory()
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
     vgg = VGGFeatures(load_vgg19(config.vgg), config.pooling).to(device, dtype)

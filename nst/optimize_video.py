@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from nst.camera import is_live
 from nst.config import VideoConfig
-from nst.device import choose_device, choose_dtype
+from nst.device import choose_device, choose_dtype, keep_memory
 from nst.errors import InputError
 from nst.files import check_place, write_json
 from nst.flow import FlowEstimator
@@ -43,6 +43,7 @@ def optimize_video(config: VideoConfig) -> str:
     styles = _load_styles(config)
     if config.report:
         check_place(config.report, "--report")
+    keep_memory()
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
     flow = None

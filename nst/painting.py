@@ -79,6 +79,7 @@ def stylize_frames(
     regions: Regions | None = None,
     mask_writer: VideoWriter | None = None,
     workers: int = 1,
+    waiting: int = 1,
 ) -> Iterator[Frame]:
     """Paint what `followed` gives, frame by frame; each result keeps its frame's time.
 
@@ -88,7 +89,7 @@ def stylize_frames(
         fade: brings each frame's own code and identity share.
         regions: whose weights the scenes have.
         mask_writer: takes pictures of the masks.
-        workers: frames that pass the net at the same time.
+        workers, waiting: see `in_order`; frames that pass the net at the same time.
     """
     mean, folds = MotionMean(temporal_blend), FoldedCodes(paint.net, paint.codes, paint.dtype)
 
@@ -108,7 +109,7 @@ def stylize_frames(
         )
         return scene, image
 
-    for scene, image in in_order(painted, passes(), workers):
+    for scene, image in in_order(painted, passes(), workers, waiting):
         content, motion, weights = scene.frame.image, scene.motion, scene.weights
         image = mean.update(image, motion) if temporal_blend else image
         image = restore_color(image, content, preserve_color)

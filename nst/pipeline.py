@@ -63,11 +63,14 @@ def in_background(items: Iterable[Item], depth: int = 2) -> Iterator[Iterator[It
 
 
 def in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], workers: int
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int, waiting: int = 1
 ) -> Iterator[Result]:
     """Yield work(item) for each item, in their order, while `workers` threads are at it.
 
     With one worker no thread is made, and no item is taken before its turn.
+
+    Args:
+        waiting: items taken ahead for a worker that becomes free.
     """
     if workers == 1:
         yield from map(work, items)
@@ -77,7 +80,7 @@ def in_order(
         try:
             for item in items:
                 begun.append(pool.submit(work, item))
-                if len(begun) > workers:
+                if len(begun) == workers + waiting:
                     yield begun.popleft().result()
             while begun:
                 yield begun.popleft().result()

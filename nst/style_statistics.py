@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.losses import at_least_float32, relative_error, wasserstein_distance
+from nst.losses import at_least_float32, correlations, relative_error, wasserstein_distance
 
 # layer -> (mean (K, C), second moment (K, C, C)) of K regions
 Moments = dict[str, tuple[Tensor, Tensor]]
@@ -25,10 +25,11 @@ def moment_sums(features: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
             square root.
     """
     with torch.autocast(features.device.type, enabled=False):
-        flat = at_least_float32(features[0]).flatten(1)
+        # Not features[0]: the slope of an index is a new map, in another layout.
+        flat = at_least_float32(features).squeeze(0).flatten(1)
         rows = weights.flatten(1).to(flat)
         if len(rows) == 1 and not weights.stride(-1):  # one number, repeated: no copy is needed
-            return (flat.sum(1) * rows[0, 0])[None], (flat @ flat.T * rows[0, 0])[None]
+            return (flat.sum(1) * rows[0, 0])[None], (correlations(flat) * rows[0, 0])[None]
         return rows @ flat.T, torch.stack([(flat * row) @ flat.T for row in rows])
 
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from nst.checkpoint import IDENTITY, Checkpoint, load_checkpoint
 from nst.config import TrainConfig
 from nst.datasets import hold_out, load_contents, load_style, steps_of
-from nst.device import choose_device, choose_dtype
+from nst.device import choose_device, choose_dtype, keep_memory
 from nst.errors import InputError
 from nst.losses import (
     content_loss,
@@ -70,6 +70,7 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
         )
     held_out, contents = hold_out(contents, config.holdout)
     targets = find_targets(config)
+    keep_memory()
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
     # On a CPU the norms' backward pass is twice as slow in bfloat16 as in float32; VGG has none.

@@ -105,7 +105,7 @@ class VGGFeatures(nn.Module):
         for name in names:
             if name.endswith("_1") and name != "relu1_1":
                 x = self.pool(x, 2)
-            x = F.relu(self.convolutions[name](x))
+            x = F.relu_(self.convolutions[name](x))
             if name in layers or name == names[-1]:
                 outputs[name] = x
         return outputs

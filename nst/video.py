@@ -105,6 +105,7 @@ def stylize_video(config: VideoConfig) -> str:
                     regions,
                     mask_writer,
                     workers,
+                    waiting=0 if live else 1,
                 ),
                 depth=1 if live else 2,
             ) as painted,

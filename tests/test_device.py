@@ -102,7 +102,7 @@ def test_auto_computes_on_a_real_gpu():
         (8, (360, 640), False, (4, 2)),
         (8, (1080, 1920), False, (4, 2)),
         (8, (2160, 3840), False, (1, 8)),  # memory
-        (8, (360, 640), True, (1, 8)),
+        (8, (360, 640), True, (2, 4)),
     ],
 )
 def test_frames_share_the_cores_until_the_context_ends(threads, size, live, expected):

@@ -4,6 +4,7 @@ from torch.autograd import gradcheck
 
 from nst.losses import (
     content_loss,
+    correlations,
     gram_matrix,
     relative_error,
     style_loss,
@@ -193,3 +194,19 @@ def test_wasserstein_gradient_in_float64():
     symmetric = lambda s: (s + s.transpose(1, 2)) / 2  # noqa: E731
     leaves = (mean.requires_grad_(), second.requires_grad_())
     assert gradcheck(lambda m, s: wasserstein_distance(m, symmetric(s), *target), leaves)
+
+
+@pytest.mark.parametrize("by_columns", [False, True])
+@pytest.mark.parametrize("lead", [(), (2,)])
+def test_correlations_have_the_value_and_slope_of_the_product(by_columns, lead):
+    x = noise(*lead, 3, 5, dtype=torch.float64)
+    x = (x.mT.contiguous().mT if by_columns else x).requires_grad_()
+    torch.testing.assert_close(correlations(x), torch.einsum("...ip,...jp->...ij", x, x))
+    assert gradcheck(correlations, x)
+
+
+def test_gram_matrix_gives_its_slope_in_the_layout_of_the_features():
+    for layout in (torch.contiguous_format, torch.channels_last):
+        x = noise(1, 4, 3, 5).contiguous(memory_format=layout).requires_grad_()
+        gram_matrix(x).sum().backward()
+        assert x.grad.is_contiguous(memory_format=layout)

@@ -191,6 +191,13 @@ class TestInOrder:
         results = in_order(str, (taken.append(n) or n for n in range(3)), 1)
         assert taken == [] and next(results) == "0" and taken == [0]
 
+    @pytest.mark.parametrize("waiting", [0, 1, 3])
+    def test_no_more_items_are_taken_ahead_than_asked_for(self, waiting):
+        taken = []
+        items = (taken.append(n) or n for n in range(9))
+        for done, _ in enumerate(in_order(str, items, 2, waiting), 1):
+            assert len(taken) == min(9, done + 1 + waiting)
+
     @pytest.mark.parametrize("workers", [1, 2])
     def test_what_work_and_items_raise_reaches_the_consumer(self, workers):
         def items():
