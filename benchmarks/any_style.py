@@ -8,10 +8,12 @@ at 256x256 into 100 numbers, with which the other paints 384x384. Ours gets the 
 Distances are relative (`nst.losses`), medians over all pairs: the style's over the Gram matrices of
 relu1_1 to relu4_1 against the style's square at 256, the content's over relu3_1. "Photos" are the
 photos themselves. Times are for 384x384, each the best of its rounds, interleaved; "code" is what a
-style costs once.
+style costs once: ours is tuned on four of the photos, as style_transfer.py does with a folder;
+"predicted" is ours without that (--refine-steps 0).
 """
 
 import argparse
+from copy import deepcopy
 from pathlib import Path
 from statistics import median
 
@@ -21,12 +23,14 @@ from torch import Tensor
 from benchmarks.peer_nets import SIDE, STYLE_SIDE, Magenta
 from benchmarks.stylize import best
 from nst.checkpoint import load_checkpoint
+from nst.config import PaintOptions
 from nst.datasets import center_crop
 from nst.device import choose_dtype
 from nst.image_io import list_pictures, read_picture, save_image
 from nst.losses import content_loss, gram_matrix, style_loss
 from nst.metrics import ssim
 from nst.one_pass import stylize
+from nst.refinement import code_tuner
 from nst.tensors import resize
 from nst.vgg import VGGFeatures
 from nst.weights import load_vgg19
@@ -35,16 +39,18 @@ STYLE_LAYERS, CONTENT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1"), ("r
 
 
 class Ours:
-    """A checkpoint of train.py --any-style."""
+    """A checkpoint of train.py --any-style, its codes tuned on some of the photos."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, photos: list[Tensor], steps: int) -> None:
         checkpoint = load_checkpoint(name)
         self.dtype = choose_dtype("auto", torch.device("cpu"))
-        self.net, self.encoder = checkpoint.net.to(self.dtype), checkpoint.encoder
+        self.net, self.encoder = deepcopy(checkpoint.net).to(self.dtype), checkpoint.encoder
+        samples = photos[:: -(-len(photos) // 4)]
+        self.tune = code_tuner(checkpoint.net, lambda: samples, steps)
 
+    @torch.enable_grad()
     def code(self, style: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return self.encoder(style)
+        return self.tune(style, self.encoder(style))
 
     def paint(self, photo: Tensor, code: Tensor) -> Tensor:
         return stylize(self.net, photo, code, self.dtype)
@@ -94,13 +100,14 @@ def main() -> None:
     photos = [center_crop(read_picture(file), SIDE) for file in files]
     paths = list_pictures(options.style_dir)
     styles = [center_crop(read_picture(path), STYLE_SIDE) for path in paths]
-    ours, magenta = Ours(options.checkpoint), Magenta()
+    ours = Ours(options.checkpoint, photos, PaintOptions.refine_steps)
     if options.sheet:
         count = min(12, len(styles))
         chosen = [styles[i * len(styles) // count] for i in range(count)]
         save_sheet(options.sheet, ours, photos[:4], chosen, 192)
     vgg = VGGFeatures(load_vgg19(None))
-    painters = {"photos": None, "Magenta": magenta, "ours": ours}
+    painters = {"photos": None, "Magenta": Magenta(), "ours": ours}
+    painters["predicted"] = Ours(options.checkpoint, photos, 0)
     rows = {name: measure(painter, vgg, photos, styles) for name, painter in painters.items()}
     calls = {}
     for name, painter in list(painters.items())[1:]:

@@ -78,7 +78,7 @@ def relative(values: Tensor, target: Tensor) -> Tensor:
 
 def textbook(loss: Textbook, image: Tensor, optimizer: type) -> Iterator[Tensor]:
     """Go down by an optimiser of PyTorch's, with the settings of the tutorials."""
-    image = image.clone().requires_grad_()
+    image = image.clone(memory_format=torch.contiguous_format).requires_grad_()
     if optimizer is torch.optim.LBFGS:
         way = optimizer([image], max_iter=1, history_size=100, tolerance_grad=0, tolerance_change=0)
     else:

@@ -70,18 +70,18 @@ class StyleOptions(StylePictureOptions):
         low=0,
         high=1,
     )
+    refine_steps: int = option(
+        20,
+        help="steps of tuning its code on what is painted; 0 takes what the encoder says",
+        group="any style",
+        low=0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaintOptions(StyleOptions):
     """Options of both scripts that say what to paint with, and on what machine."""
 
-    refine_steps: int = option(
-        0,
-        help="steps of tuning its code on what is painted; needs VGG-19",
-        group="any style",
-        low=0,
-    )
     preserve_color: str = option("none", help=COLOR_HELP, choices=COLORS)
     device: str = option("auto", help=DEVICE_HELP, group="machine")
     precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)

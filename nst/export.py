@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+from torch import Tensor
 
 from nst.checkpoint import load_checkpoint
 from nst.cli import run
@@ -21,7 +21,9 @@ from nst.files import check_place, replacing
 from nst.one_pass import LEAST_SIDE
 from nst.onnx_net import onnx_model
 from nst.options import option
+from nst.refinement import code_tuner
 from nst.styles import chosen_style, wanted_checkpoint, wanted_shares
+from nst.tensors import to_float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +56,8 @@ def export(config: ExportConfig) -> str:
     name = wanted_checkpoint(config, "fast")
     checkpoint = load_checkpoint(name)
     shares, strength = wanted_shares(config, checkpoint)
-    with torch.no_grad():
-        code, left_alone = chosen_style(config, checkpoint)
+    tune = code_tuner(checkpoint.net, _sample, config.refine_steps)
+    code, left_alone = chosen_style(config, checkpoint, tune)
     description = {
         "styles": {Path(style).name: share for style, share in shares.items()},
         "strength": strength * config.strength,
@@ -73,6 +75,13 @@ def export(config: ExportConfig) -> str:
         partial.write_bytes(content)
     taken = f"{size[1]}x{size[0]} pixels" if size else f"any size from {LEAST_SIDE} pixels"
     return f"{config.output}: {len(content) / 1e6:.1f} MB, opset {opset}, takes {taken}"
+
+
+def _sample() -> list[Tensor]:
+    """Return a photo that stands for what will be painted."""
+    from skimage import data  # late: it is slow to import
+
+    return [to_float(data.astronaut())]
 
 
 if __name__ == "__main__":

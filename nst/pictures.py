@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from torch import Tensor
 from tqdm import tqdm
 
 from nst.checkpoint import load_checkpoint
@@ -26,8 +27,6 @@ from nst.region_masks import picture_masks
 from nst.regions import chosen_styles
 from nst.styles import wanted_checkpoint
 from nst.tensors import resize, restore_color
-from nst.vgg import VGGFeatures
-from nst.weights import load_vgg19
 
 
 def stylize_pictures(config: PictureConfig) -> None:
@@ -49,11 +48,11 @@ def _one_pass(config: PictureConfig, jobs: list[tuple[Path, Path]]) -> None:
     dtype = choose_dtype(config.precision, device)
     for source, _ in jobs:  # all are looked at before the first is painted
         working_size(read_picture(source).size[::-1], config.long_side, source)
-    tune = None
-    if config.refine_steps:
-        samples = [load_image(source) for source, _ in jobs[:: -(-len(jobs) // 4)]]
-        vgg = VGGFeatures(load_vgg19(None))
-        tune = code_tuner(checkpoint.net, vgg, samples, config.refine_steps, config.quiet)
+
+    def samples() -> list[Tensor]:
+        return [load_image(source) for source, _ in jobs[:: -(-len(jobs) // 4)]]
+
+    tune = code_tuner(checkpoint.net, samples, config.refine_steps, config.precision, config.quiet)
     regions, code, left_alone = chosen_styles(config, checkpoint, tune)
     net, code = checkpoint.net.to(device, dtype), code.to(device)
     identity = checkpoint.codes[:1].to(device)

@@ -26,7 +26,8 @@ class VGGFeatures(nn.Module):
         pooling: max, as it was trained, or average, smoother (Gatys et al. 2015).
 
     Built from a state dict in torchvision's layout or in that of the rescaled Oxford weights (see
-    `weights.load_vgg19`). Parameters are frozen; the gradient reaches the image.
+    `weights.load_vgg19`); it may hold the front of the net only. Parameters are frozen; the
+    gradient reaches the image.
 
     Raises:
         InputError: the state dict is of neither layout.
@@ -49,6 +50,8 @@ class VGGFeatures(nn.Module):
         channels_in = 3
         for (block, i), index in zip(CONVOLUTIONS, indices, strict=True):
             channels = BLOCKS[block][0]
+            if f"{prefix}{index}.weight" not in state:
+                break  # the front of the net only
             convolution = nn.Conv2d(channels_in, channels, 3, padding=1)
             weight, bias = state[f"{prefix}{index}.weight"], state[f"{prefix}{index}.bias"]
             if not prefix and channels_in == 3:

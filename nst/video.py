@@ -67,7 +67,12 @@ def stylize_video(config: VideoConfig) -> str:
     checkpoint = load_checkpoint(wanted_checkpoint(config, "fast"))
     rate = Fraction(config.rate).limit_denominator(1001)
     span = (config.input_video, config.start, config.duration, rate)
-    tune = _tuner(config, checkpoint, span) if config.refine_steps else None
+
+    def sample() -> list[Tensor]:
+        with open_video(*span) as reader:
+            return [next(iter(reader)).image]
+
+    tune = code_tuner(checkpoint.net, sample, config.refine_steps, config.precision, config.quiet)
     regions, code, left_alone = chosen_styles(config, checkpoint, tune)
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
@@ -121,13 +126,6 @@ def stylize_video(config: VideoConfig) -> str:
     if config.report:
         write_json(config.report, figures)
     return in_words(figures)
-
-
-def _tuner(config: VideoConfig, checkpoint: Checkpoint, span: tuple) -> Tune:
-    with open_video(*span) as reader:
-        first = next(iter(reader)).image
-    vgg = VGGFeatures(load_vgg19(None))
-    return code_tuner(checkpoint.net, vgg, [first], config.refine_steps, config.quiet)
 
 
 def _fade(

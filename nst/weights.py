@@ -11,9 +11,11 @@ import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import torch
+from safetensors.torch import load
 from torch import Tensor
 
 from nst.errors import InputError
@@ -106,6 +108,15 @@ def load_vgg19(path: Path | None = None) -> dict[str, Tensor]:
         f"no VGG-19 weights: tried {'; '.join(tried)}. Put {VGG19.file} into {cache_folder()}, "
         "or name a file with --vgg"
     )
+
+
+def load_vgg19_front() -> dict[str, Tensor]:
+    """Return the state dict of VGG-19's first convolutions, to relu3_1; it comes with the package.
+
+    They are those of `VGG19` in half precision.
+    """
+    file = resources.files("nst") / "pretrained" / "vgg19_front.safetensors"
+    return {name: value.float() for name, value in load(file.read_bytes()).items()}
 
 
 def load_raft() -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import cv2
+import media
 import numpy as np
 import onnxruntime
 import pytest
@@ -85,6 +86,7 @@ def test_any_picture_can_be_baked_in(any_style, any_style_path, tmp_path):
     config = ExportConfig(
         checkpoint=str(any_style_path),
         style_path=(tmp_path / "style.png",),
+        refine_steps=0,
         output=tmp_path / "a.onnx",
     )
     export(config)
@@ -93,6 +95,20 @@ def test_any_picture_can_be_baked_in(any_style, any_style_path, tmp_path):
     alone = ours(ExportConfig(style="identity", output=config.output), any_style, images)
     assert np.abs(expected - alone).max() > 0.1
     np.testing.assert_allclose(theirs(session(config.output), images), expected, atol=1e-4)
+
+
+def test_a_picture_is_tuned_on_a_photo(any_style_path, tmp_path):
+    style, files = tmp_path / "style.png", [tmp_path / "0.onnx", tmp_path / "2.onnx"]
+    Image.fromarray(media.picture(3, (40, 50))).save(style)
+    for steps, file in zip((0, 2), files, strict=True):
+        export(
+            ExportConfig(
+                checkpoint=str(any_style_path), style_path=(style,), refine_steps=steps, output=file
+            )
+        )
+    images = photos(SIZES[0])
+    predicted, tuned = (theirs(session(file), images) for file in files)
+    assert 1e-3 < np.abs(predicted - tuned).max()
 
 
 @pytest.mark.parametrize("strength", [1.0, 0.5])

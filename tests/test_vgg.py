@@ -8,7 +8,7 @@ from torchvision.models import vgg19
 
 from nst.errors import InputError
 from nst.vgg import BLOCKS, LAYERS, VGGFeatures
-from nst.weights import VGG19, load_state
+from nst.weights import VGG19, load_state, load_vgg19_front
 
 # Rectifiers in torchvision's `features`, by its own printout.
 TORCHVISION_RELUS = {
@@ -159,16 +159,43 @@ def test_unknown_layers_and_foreign_weights_are_refused(vgg):
             VGGFeatures(state)
 
 
-@pytest.mark.weights
-def test_real_weights_have_a_mean_activation_of_about_one():
-    """What their rescaling promises, so it holds only if colours and levels come in right."""
+def photo() -> torch.Tensor:
+    from skimage.data import astronaut
+
+    return torch.from_numpy(astronaut()[:224, 120:344].copy()).permute(2, 0, 1)[None] / 255
+
+
+@pytest.fixture(scope="module")
+def real_vgg() -> VGGFeatures:
     path = Path(os.environ.get("NST_WEIGHTS", "")) / VGG19.file
     if "NST_WEIGHTS" not in os.environ or not path.is_file():
         pytest.skip(f"NST_WEIGHTS names no folder with {VGG19.file}")
-    from skimage.data import astronaut
+    return VGGFeatures(load_state(path))
 
-    image = torch.from_numpy(astronaut()[:224, 120:344].copy()).permute(2, 0, 1)[None] / 255
+
+def has_mean_activation_of_about_one(vgg: VGGFeatures, layers: tuple[str, ...]) -> bool:
+    """What the weights' rescaling promises; it holds only if colours and levels come in right."""
+    means = [x.mean().item() for x in vgg(photo(), layers).values()]
+    return all(0.5 < mean < 2 for mean in means)
+
+
+@pytest.mark.weights
+def test_real_weights_have_a_mean_activation_of_about_one(real_vgg):
     layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-    features = VGGFeatures(load_state(path))(image, layers)
-    means = {name: features[name].mean().item() for name in layers}
-    assert all(0.5 < mean < 2 for mean in means.values()), means
+    assert has_mean_activation_of_about_one(real_vgg, layers)
+
+
+FRONT = ("relu1_1", "relu2_1", "relu3_1")
+
+
+def test_the_front_in_the_package_ends_at_relu3_1():
+    front = VGGFeatures(load_vgg19_front())
+    assert list(front.convolutions) == LAYERS[: LAYERS.index("relu3_1") + 1]
+    assert has_mean_activation_of_about_one(front, FRONT)
+
+
+@pytest.mark.weights
+def test_the_front_in_the_package_is_that_of_the_real_weights(real_vgg):
+    front, expected = VGGFeatures(load_vgg19_front())(photo(), FRONT), real_vgg(photo(), FRONT)
+    for name, value in expected.items():
+        assert (front[name] - value).norm() < 2e-3 * value.norm()

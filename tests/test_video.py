@@ -25,6 +25,7 @@ from nst.errors import InputError
 from nst.frames import Frame
 from nst.gif_encoder import GifEncoder
 from nst.painting import Paint, followed, stylize_frames
+from nst.refinement import code_tuner
 from nst.styles import STYLE_SIDE, style_code
 from nst.tensors import to_float
 from nst.transformer_net import TransformerNet
@@ -600,13 +601,19 @@ class TestStyles:
             by_hand = painted(media.picture(index, SIZE), expected[index])
             assert np.abs(found - by_hand).max() <= 0.51
 
-    def test_a_picture_is_the_style_of_all_frames(self, run, any_style, any_style_path, tmp_path):
+    @pytest.mark.parametrize("steps", [0, 3])
+    def test_a_picture_tuned_on_the_first_frame_is_the_style_of_all(
+        self, run, any_style, any_style_path, tmp_path, steps
+    ):
         style = tmp_path / "style.png"
         Image.fromarray(media.picture(5, (40, 50))).save(style)
         options = {"style": None, "style_path": (style,), "checkpoint": str(any_style_path)}
-        run(pictures(tmp_path / "in", 2), tmp_path / "out", **options)
+        run(pictures(tmp_path / "in", 2), tmp_path / "out", refine_steps=steps, **options)
+        picture = load_style(style, STYLE_SIDE)
         with torch.no_grad():
-            code = any_style.encoder(load_style(style, STYLE_SIDE))
+            code = any_style.encoder(picture)
+        first = to_float(media.picture(0, SIZE))
+        code = code_tuner(any_style.net, lambda: [first], steps, "float32")(picture, code)
         for index, found in enumerate(read_folder(tmp_path / "out")):
             image = to_float(media.picture(index, SIZE))
             expected = any_style.net(image, code, torch.ones(1, 1))[0].movedim(0, -1) * 255
