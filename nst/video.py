@@ -77,7 +77,6 @@ def stylize_video(config: VideoConfig) -> str:
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
     code, identity = code.to(device), checkpoint.codes[:1].to(device)
-    paint = Paint(checkpoint.net.to(device, dtype), code, dtype, identity, left_alone)
     tracker = None
     if config.flow != "none" and (config.temporal_blend or regions):
         tracker = MotionTracker(FlowEstimator(config.flow, config.flow_long_side, device))
@@ -86,6 +85,7 @@ def stylize_video(config: VideoConfig) -> str:
         size = working_size(reader.info.size, config.long_side, config.input_video)
         info = replace(reader.info, size=size)
         fade = _fade(config, checkpoint, tune, code, left_alone, info.frames)
+        paint = Paint(checkpoint.net.to(device, dtype), code, dtype, identity, left_alone)
         # What is live waits in no queue before the net: each frame is the latest.
         live = is_live(str(config.input_video))
         ahead = nullcontext if live else in_background
