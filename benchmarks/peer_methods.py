@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import islice
@@ -21,19 +22,19 @@ from skimage import data
 from torch import Tensor
 
 import nst.video
-from benchmarks.optimize import textbook
+from benchmarks.optimize import Textbook, textbook
 from benchmarks.peer_nets import STYLE_SIDE, STYLES, AdaIN, Magenta, MagentaStyles
 from benchmarks.plain_net import PlainNet
 from nst.checkpoint import load_checkpoint
-from nst.config import VideoConfig
+from nst.config import PaintOptions, VideoConfig
 from nst.datasets import center_crop, load_style
 from nst.device import choose_dtype
 from nst.frames import Frame
 from nst.image_io import list_pictures, read_picture
-from nst.memory_plan import plan_memory
 from nst.one_pass import stylize
-from nst.optimization import Sources, build_objective, optimize_image, style_target
+from nst.optimization import Sources, optimize_image
 from nst.optimize_options import OptimizeOptions
+from nst.refinement import code_tuner
 from nst.styles import ANY_STYLE, MEASURED_SIDE, style_code
 from nst.tensors import fit, pad_to_multiple, resize, to_float, to_uint8
 from nst.vgg import VGGFeatures
@@ -86,10 +87,8 @@ def gatys(style: Path, steps: int) -> Paint:
     picture = load_style(style, MEASURED_SIDE)
 
     def paint(image: Tensor) -> Tensor:
-        size = tuple(image.shape[-2:])
-        plan = plan_memory(size, options, CPU, torch.float32)
-        target = style_target(vgg, [picture], max(size), options)
-        way = textbook(build_objective(vgg, image, target, options, plan), image, torch.optim.LBFGS)
+        shrunk = resize(picture, fit(picture.shape[-2:], max(image.shape)))
+        way = textbook(Textbook(vgg, image, shrunk, options), image, torch.optim.LBFGS)
         return next(islice(way, steps - 1, None)).clamp(0, 1)
 
     return paint
@@ -98,9 +97,14 @@ def gatys(style: Path, steps: int) -> Paint:
 def one_pass(style: Path, checkpoint: str) -> Paint:
     """Paint by our net, each picture alone."""
     loaded, dtype = load_checkpoint(checkpoint), choose_dtype("auto", CPU)
-    net = loaded.net.to(dtype)
-    code = style_code(loaded, _called(style, checkpoint))
-    return lambda image: stylize(net, image, code, dtype)
+    net = deepcopy(loaded.net).to(dtype)
+
+    def paint(image: Tensor) -> Tensor:
+        tune = code_tuner(loaded.net, lambda: [image], PaintOptions.refine_steps)
+        code = style_code(loaded, _called(style, checkpoint), tune=tune)
+        return stylize(net, image, code, dtype)
+
+    return paint
 
 
 def optimized(style: Path, steps: int) -> Paint:
