@@ -104,7 +104,7 @@ def main() -> None:
     if options.sheet:
         count = min(12, len(styles))
         chosen = [styles[i * len(styles) // count] for i in range(count)]
-        save_sheet(options.sheet, ours, photos[:4], chosen, 192)
+        save_sheet(options.sheet, ours, photos[:4], chosen, 144)
     vgg = VGGFeatures(load_vgg19(None))
     painters = {"photos": None, "Magenta": Magenta(), "ours": ours}
     painters["predicted"] = Ours(options.checkpoint, photos, 0)
