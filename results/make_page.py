@@ -193,9 +193,10 @@ def main() -> None:
         *painted_photos(),
         *steadied(),
         "## Any picture as the style\n",
-        "Twelve paintings that the nets have never seen (folder `unseen`), above four photos in each:\n",
-        "```bash\npython -m benchmarks.any_style --style-dir unseen --content-dir photos --photos 4 "
-        "--sheet results/any_style.jpg\n```\n",
+        "Twelve paintings that the nets have never seen (folder `unseen`), above four photos in "
+        "each:\n",
+        "```bash\npython -m benchmarks.any_style --style-dir unseen --content-dir photos "
+        "--photos 4 --sheet results/any_style.jpg\n```\n",
         "![twelve unseen paintings by four photos](any_style.jpg)\n",
         "## Optimised\n",
         "Slower and finer, any painting (`python results/make_optimized.py`); with each goes the "
