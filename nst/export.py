@@ -4,7 +4,8 @@
 
 It takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives `stylized`, alike: any batch, any
 size from 16 pixels. ONNX Runtime paints with it what we paint. At full strength OpenCV 5 does too,
-and OpenCV 4 with --fixed-size; less takes a smoothing resize that they do not have.
+and OpenCV 4 with --fixed-size; less takes a smoothing resize that they do not have. The code of a
+--style-path is tuned on a photo of scikit-image's, since what will be painted is not known.
 """
 
 import json

@@ -19,7 +19,8 @@ from nst.transformer_net import TransformerNet
 from nst.vgg import VGGFeatures
 from nst.weights import load_vgg19_front
 
-LONG_SIDE = 192  # of the contents while the code is tuned
+# Of the contents while the code is tuned: the longer side at most, unless that is a strip.
+LONG_SIDE, LEAST_SIDE = 192, 32
 CONTENT_LAYERS = ("relu3_1",)
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 STYLE_WEIGHT, TV_WEIGHT, RATE = 10.0, 0.5, 0.1
@@ -43,7 +44,7 @@ def code_tuner(
     @cache
     def prepared() -> tuple[VGGFeatures, list[Tensor], list[dict[str, Tensor]]]:
         vgg = VGGFeatures(load_vgg19_front()).to(choose_dtype(precision, torch.device("cpu")))
-        small = [resize(c, fit(c.shape[-2:], min(LONG_SIDE, max(c.shape)))) for c in contents()]
+        small = [_small(content) for content in contents()]
         with torch.no_grad():
             return vgg, small, [vgg(content, CONTENT_LAYERS) for content in small]
 
@@ -69,3 +70,9 @@ def code_tuner(
         return code.detach()
 
     return tune
+
+
+def _small(content: Tensor) -> Tensor:
+    size = content.shape[-2:]
+    long_side = max(LONG_SIDE, round(LEAST_SIDE * max(size) / min(size)))
+    return resize(content, fit(size, min(long_side, max(size))))

@@ -202,7 +202,7 @@ def main() -> None:
         "Slower and finer, any painting (`python results/make_optimized.py`); with each goes the "
         "JSON that repeats it.\n",
         "![photo, painting, the photo optimised in its style](optimized.jpg)\n",
-        "At 1024 pixels, from the photo `rocket.jpg`, six minutes of one core:\n",
+        "At 1024 pixels, from the photo `rocket.jpg`:\n",
         "```bash\npython style_transfer.py --content-path results/rocket.jpg --style-path "
         "styles/vangogh_starry_night.jpg --long-side 1024 --output results/rocket_1024.jpg\n```\n",
         "![a rocket in the style of van Gogh's Starry Night](rocket_1024.jpg)\n",

@@ -1,6 +1,7 @@
 """Tuning a code: the losses fall, the net stays."""
 
 import media
+import pytest
 import torch
 
 from nst.losses import gram_matrix, style_loss
@@ -27,6 +28,15 @@ def test_the_style_comes_nearer_and_the_net_stays(any_style):
         ]
     assert found[1] < found[0]
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize("size", [(16, 16), (16, 700), (900, 20)])
+def test_contents_of_any_shape_will_do(any_style, size):
+    content, code = torch.rand(1, 3, *size), any_style.net.plain_code()[None]
+    tuned = code_tuner(any_style.net, lambda: [content], 1, "float32")(
+        torch.rand(1, 3, 40, 40), code
+    )
+    assert tuned.isfinite().all() and not torch.equal(tuned, code)
 
 
 def test_no_steps_leave_the_code_and_ask_for_nothing(any_style):
