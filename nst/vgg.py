@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from nst.convolution import FrozenConvolution
 from nst.errors import InputError
 
 # Convolutions of each block; a 2x2 max pooling stands between two blocks.
@@ -52,7 +53,7 @@ class VGGFeatures(nn.Module):
             channels = BLOCKS[block][0]
             if f"{prefix}{index}.weight" not in state:
                 break  # the front of the net only
-            convolution = nn.Conv2d(channels_in, channels, 3, padding=1)
+            convolution = FrozenConvolution(channels_in, channels)
             weight, bias = state[f"{prefix}{index}.weight"], state[f"{prefix}{index}.bias"]
             if not prefix and channels_in == 3:
                 weight = weight.flip(1) * 255

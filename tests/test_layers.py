@@ -18,7 +18,7 @@ LAYERS = (
     # Below the readers, writers and stories that they serve.
     ("onnx_graph",)
     + ("camera", "video_decoder", "video_encoder", "gif_encoder", "parallel", "tflite")
-    + ("small_deeplab",),
+    + ("small_deeplab", "convolution"),
     (
         ("warp", "losses", "vgg", "transformer_net", "style_encoder", "flow", "segmentation")
         + ("image_io", "video_io", "video_reader", "video_writer", "masks", "window")
