@@ -4,8 +4,8 @@
 
 The loss to reach is that of L-BFGS as the tutorials write it (PyTorch's own, eager, float32, one
 scale, from the photo or, as Gatys et al. 2016, from noise; VGG-19 as a plain chain of layers, its
-losses left to autograd) after `--steps` steps. All losses are measured by the same float32 code on the clamped picture, while the
-clock stands still.
+losses left to autograd) after `--steps` steps. All losses are measured by the same float32 code on
+the clamped picture, while the clock stands still.
 """
 
 import argparse
