@@ -6,6 +6,9 @@ The loss to reach is that of L-BFGS as the tutorials write it (PyTorch's own, ea
 scale, from the photo or, as Gatys et al. 2016, from noise; VGG-19 as a plain chain of layers, its
 losses left to autograd) after `--steps` steps. All losses are measured by the same float32 code on
 the clamped picture, while the clock stands still.
+
+With `--equal-content` ours is run to its end instead, with the content weighted more and more,
+until it is as near to the photo as the textbook's picture.
 """
 
 import argparse
@@ -37,6 +40,8 @@ from nst.weights import load_vgg19
 
 # Of the textbook's steps, those at which the loss is measured.
 LOOKS = 30
+# Of ours, with --equal-content.
+CONTENT_WEIGHTS = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 
 
 class Textbook(nn.Module):
@@ -139,7 +144,7 @@ class Pair:
         plan = plan_memory(size, self.options, args.device, torch.float32)
         target = style_target(self.vgg, [self.style], max(size), self.options)
         self.judge = build_objective(self.vgg, self.content, target, self.options, plan)
-        self.goal = self.base = float("nan")
+        self.goal = self.base = self.nearness = float("nan")
 
     def measure(self, image: Tensor) -> float:
         """Return the loss of a picture; a coarse scale is no result yet."""
@@ -157,7 +162,9 @@ class Pair:
         start = noise_like(self.content, 0) if self.args.textbook_from == "noise" else self.content
         way = textbook(loss, start, torch.optim.LBFGS)
         image, self.goal, self.base = timed(way, steps, steps, self.measure)
-        self.row("textbook L-BFGS", image, self.goal, self.base)
+        self.nearness = self.row("textbook L-BFGS", image, self.goal, self.base)
+        if self.args.equal_content:
+            return
         way = textbook(loss, start, torch.optim.Adam)
         found = timed(way, steps, max(3, steps // LOOKS), self.measure, self.goal)
         self.row("textbook Adam", *found)
@@ -169,7 +176,20 @@ class Pair:
         found = timed(way, 2 * steps, max(1, steps // LOOKS // 3), self.measure, self.goal)
         self.row(f"ours {str(dtype).removeprefix('torch.')}", *found)
 
-    def row(self, name: str, image: Tensor, loss: float, seconds: float) -> None:
+    def run_equal_content(self, vgg: VGGFeatures) -> None:
+        """Print rows of ours, up to the first that is as near to the photo as the textbook's."""
+        sources = Sources(self.content, [self.style])
+        for weight in CONTENT_WEIGHTS:
+            options = replace(self.options, content_weight=weight)
+            begin = time.perf_counter()
+            *_, last = optimize_image(sources, vgg, options, self.content)
+            image, seconds = last.step.image, time.perf_counter() - begin
+            name = f"ours, content {weight}"
+            if self.row(name, image, self.measure(image), seconds) <= self.nearness:
+                return
+
+    def row(self, name: str, image: Tensor, loss: float, seconds: float) -> float:
+        """Print a row and return the content distance."""
         terms, _ = self.judge(image.clamp(0, 1))
         layers = self.options.content_layers
         with torch.no_grad():
@@ -179,6 +199,7 @@ class Pair:
             f"{terms['style'] / self.options.style_weight:9.4f}{distance:9.4f}",
             flush=True,
         )
+        return distance
 
 
 def main() -> None:
@@ -190,6 +211,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300, help="of the textbook's L-BFGS")
     parser.add_argument("--textbook-from", choices=("content", "noise"), default="content")
     parser.add_argument("--our-steps", type=int, default=100, help="of each of our scales")
+    parser.add_argument("--equal-content", action="store_true", help="compare styles, not times")
     parser.add_argument("--bfloat16", action="store_true", help="measure it where it does not pay")
     parser.add_argument("--device", type=choose_device, default="auto")
     args = parser.parse_args()
@@ -201,6 +223,10 @@ def main() -> None:
         pair.run_textbook()
     keep_memory()  # as our command does; a tutorial does not
     quick = torch.bfloat16 if args.bfloat16 else choose_dtype("auto", args.device)
+    if args.equal_content:
+        for pair in pairs:
+            pair.run_equal_content(VGGFeatures(state).to(args.device, quick))
+        return
     for dtype in dict.fromkeys((torch.float32, quick)):
         vgg = VGGFeatures(state).to(args.device, dtype)
         for pair in pairs:

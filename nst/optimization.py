@@ -60,9 +60,7 @@ def style_target(
     count = len(styles) if masks is None else len(masks)
     styles = styles * count if len(styles) == 1 else styles
     for i, style in enumerate(styles):
-        style = resize(
-            style, fit(style.shape[-2:], max(16, round(long_side * options.style_scale)))
-        )
+        style = sized_style(style, long_side, options)
         if recolor is not None:
             style = match_color(style, recolor)
         mask = resize(style_masks[i], style.shape[-2:])[0] if style_masks else None
@@ -82,6 +80,11 @@ def style_target(
     }
     shares = masks.new_tensor(weights) / sum(weights)
     return StyleTarget(stacked, options.loss, shares, masks)
+
+
+def sized_style(style: Tensor, long_side: int, options: OptimizeOptions) -> Tensor:
+    """Bring a style to the size at which it is looked at for a picture with this longer side."""
+    return resize(style, fit(style.shape[-2:], max(16, round(long_side * options.style_scale))))
 
 
 def build_objective(

@@ -20,8 +20,8 @@ from nst.flow import FlowEstimator
 from nst.frame_painter import FramePainter
 from nst.frame_store import FrameStore
 from nst.image_io import load_image
-from nst.measurement import Measurement, in_words
-from nst.optimization import check_styles, scale_sizes
+from nst.measurement import Measurement, in_words, target_grams
+from nst.optimization import check_styles, scale_sizes, sized_style
 from nst.tensors import fit, resize, restore_color
 from nst.vgg import VGGFeatures
 from nst.video_reader import open_video
@@ -69,7 +69,7 @@ def optimize_video(config: VideoConfig) -> str:
             store.take_in(replace(frame, image=resize(frame.image, size)) for frame in reader)
     painter = FramePainter(config, store, vgg, styles, flow)
     _paint_frames(painter, store, config, size)
-    measurement = Measurement(FlowEstimator("dis"))
+    measurement = _measurement(config, styles, max(size))
     with create() as writer:
         for number in range(len(store.times)):
             frame, content = store.frame(config.passes, number), store.content(number)
@@ -108,6 +108,18 @@ def _paint_frames(
                     image = step_image
                     bar.update()
                 store.keep(turn, number, image)
+
+
+def _measurement(config: VideoConfig, styles: list[Tensor], long_side: int) -> Measurement:
+    """Return what measures the result; for a report the style too."""
+    flow = FlowEstimator("dis")
+    if not config.report:
+        return Measurement(flow)
+    pictures = {str(i): sized_style(style, long_side, config) for i, style in enumerate(styles)}
+    weights = config.style_weights or (1.0,) * len(styles)
+    shares = {name: w / sum(weights) for name, w in zip(pictures, weights, strict=True)}
+    vgg = VGGFeatures(load_vgg19(config.vgg))
+    return Measurement(flow, None, 1, vgg, target_grams(vgg, pictures, shares))
 
 
 def _load_styles(config: VideoConfig) -> list[Tensor]:

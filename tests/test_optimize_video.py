@@ -1,5 +1,6 @@
 """The story of an optimised video, with random VGG-19 weights and shallow layers."""
 
+import json
 from pathlib import Path
 
 import media
@@ -12,6 +13,9 @@ import nst.frame_store
 import nst.optimize_video
 from nst.config import VideoConfig
 from nst.errors import InputError
+from nst.image_io import load_image
+from nst.losses import gram_matrix, relative_error
+from nst.tensors import resize
 from nst.video import stylize_video
 
 SIZE = (32, 48)
@@ -21,7 +25,7 @@ FRAMES = 3
 @pytest.fixture
 def optimize(tmp_path, monkeypatch, random_vgg):
     monkeypatch.setattr(nst.optimize_video, "load_vgg19", lambda path: None)
-    monkeypatch.setattr(nst.optimize_video, "VGGFeatures", lambda state, pooling: random_vgg)
+    monkeypatch.setattr(nst.optimize_video, "VGGFeatures", lambda *args: random_vgg)
     media.make_clip(tmp_path / "in.mp4", frames=FRAMES, size=SIZE)
     Image.fromarray(media.colour_bars((56, 72))).save(tmp_path / "style.png")
 
@@ -59,6 +63,22 @@ def stop_at(monkeypatch, turn: int, number: int) -> None:
         keep(self, *args)
 
     monkeypatch.setattr(nst.frame_store.FrameStore, "keep", stopping)
+
+
+def test_the_report_has_the_styles_distance_at_the_size_it_was_looked_at(
+    optimize, tmp_path, random_vgg
+):
+    report = tmp_path / "report.json"
+    folder = optimize("out", report=report, style_scale=0.75)
+    style, first = (
+        resize(load_image(path), size)
+        for path, size in ((tmp_path / "style.png", (28, 36)), (sorted(folder.iterdir())[0], SIZE))
+    )
+    layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+    wanted, found = random_vgg(style, layers), random_vgg(first, layers)
+    errors = [relative_error(gram_matrix(found[k]), gram_matrix(wanted[k])) for k in layers]
+    distances = json.loads(report.read_text())["style_distance"]
+    assert distances["mean"] == pytest.approx(sum(errors).item() / 4, rel=0.02)
 
 
 @pytest.mark.parametrize("passes, turn, number", [(1, 1, 1), (2, 2, 1)])
