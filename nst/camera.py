@@ -30,9 +30,9 @@ def is_live(name: str) -> bool:
 
 
 class CameraReader:
-    """A camera or stream, open for reading; iterated once, each time giving the latest frame.
+    """A camera or stream, open for reading; each step of an iteration gives the latest frame.
 
-    Frames carry the milliseconds since the first one as their time.
+    Frames carry the milliseconds since the first one of their iteration as their time.
 
     Args:
         name: see `is_live`.
@@ -56,22 +56,22 @@ class CameraReader:
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         rate = Fraction(rate).limit_denominator(1001) if 1 <= rate <= 1000 else Fraction(25)
         self.info = StreamInfo(first.shape[:2], rate, MILLISECONDS)
-        self._begin = time.monotonic()
-        self._latest: tuple[float, np.ndarray] | None = (self._begin, first)
+        self._latest: tuple[float, np.ndarray] | None = (time.monotonic(), first)
         self._ended = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._grab, daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Iterator[Frame]:
-        pts = -1
+        pts, begin = -1, None
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._latest or self._ended, SILENCE_SECONDS)
                 if self._latest is None:
                     return
                 (moment, picture), self._latest = self._latest, None
-            seconds = moment - self._begin
+            begin = moment if begin is None else begin
+            seconds = moment - begin
             if self._duration is not None and seconds >= self._duration:
                 return
             pts = max(pts + 1, round(seconds * 1000))
