@@ -5,9 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nst.coherence import LEAST_SHARE, Motion
+from nst.coherence import LEAST_SHARE, Motion, alike
 from nst.flow import FlowEstimator
 from nst.warp import flow_validity
+
+# What follows the motion but looks different by this much is half trusted, in shares of white: a
+# ball that the flow has lost, not a shadow.
+DIFFERENCE = 40 / 255
 
 
 def carry(
@@ -17,7 +21,7 @@ def carry(
 
     Each pixel is tied to the nearest frame that saw it, the long-term weights of Ruder et al.,
     "Artistic Style Transfer for Videos", 2016, equation 13. None where no frame saw anything. What
-    follows the motion but looks otherwise, as in a shadow, is carried too: the losses repaint it.
+    looks a little otherwise along the motion, as in a shadow, is carried too and then repainted.
 
     Args:
         seen: other frames and what they became, the nearest first.
@@ -25,8 +29,9 @@ def carry(
     size, now = tuple(frame.shape[-2:]), flow.prepare(frame)
     total, validity = torch.zeros_like(frame), frame.new_zeros(1, 1, *size)
     for other, result in seen:
-        backward, forward = flow.both_ways(now, flow.prepare(other))
-        trusted = flow_validity(backward, forward)
+        then = flow.prepare(other)
+        backward, forward = flow.both_ways(now, then)
+        trusted = flow_validity(backward, forward) * alike(now, then, backward, DIFFERENCE)
         if trusted.mean() < LEAST_SHARE:
             continue
         motion = Motion(backward, trusted)

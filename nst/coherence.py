@@ -86,7 +86,7 @@ class MotionTracker:
         if before is None or before.shape != now.shape:
             return None
         backward, forward = self.flow.both_ways(now, before)
-        validity = flow_validity(backward, forward) * _alike(now, before, backward)
+        validity = flow_validity(backward, forward) * alike(now, before, backward, DIFFERENCE)
         return Motion(backward, validity) if validity.mean() >= LEAST_SHARE else None
 
 
@@ -109,10 +109,13 @@ class MotionMean:
         return now
 
 
-def _alike(now: Tensor, before: Tensor, backward: Tensor) -> Tensor:
+def alike(now: Tensor, before: Tensor, backward: Tensor, difference: float) -> Tensor:
     """Return a mask (1, 1, h, w), 1 where the last frame looks like this one along the motion.
 
     Light that changes, shadows and reflections move otherwise than the flow says.
+
+    Args:
+        difference: what is half trusted, in shares of white.
     """
     gap = (now - warp(before, backward)).abs().mean(1, keepdim=True)
-    return torch.exp2(-(blur(gap, 5) / DIFFERENCE).square())
+    return torch.exp2(-(blur(gap, 5) / difference).square())

@@ -79,7 +79,7 @@ class OptimizeVideoOptions(OptimizeOptions):
         40, help="steps of a frame after the first", group="optimized video", low=1
     )
     temporal_weight: float = option(
-        200.0, help="weight of the change along the motion", group="optimized video", low=0
+        300.0, help="weight of the change along the motion", group="optimized video", low=0
     )
     temporal_features: float = option(
         1.0, help="weight of that of relu1_1 and relu2_1", group="optimized video", low=0

@@ -39,6 +39,18 @@ def test_each_pixel_is_tied_to_the_nearest_frame_that_saw_it():
     assert validity.max() <= 1 + 1e-5
 
 
+def test_what_was_there_and_is_gone_leaves_no_ghost():
+    """A ball that the flow has lost; what got a little darker, as in a shadow, is carried."""
+    now = texture(8) * 0.5
+    before = now.clone()
+    before[..., 40:52, 60:72] = 1.0
+    before[..., 100:] += 0.03
+    _, validity = carry(now, [(before, before)], FlowEstimator())
+    assert validity[..., 42:50, 62:70].max() < 0.1
+    assert validity[..., 16:-16, 16:48].mean() > 0.9
+    assert validity[..., 16:-16, 106:-8].mean() > 0.7
+
+
 def test_another_scene_says_nothing():
     noise = torch.rand(1, 3, 96, 128, generator=torch.Generator().manual_seed(5))
     assert carry(texture(0), [(noise, flat(0.5))], FlowEstimator()) is None
