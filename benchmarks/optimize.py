@@ -8,7 +8,8 @@ losses left to autograd) after `--steps` steps. All losses are measured by the s
 the clamped picture, while the clock stands still.
 
 With `--equal-content` ours is run to its end instead, with the content weighted more and more,
-until it is as near to the photo as the textbook's picture.
+until it is as near to the photo as the textbook's picture; its style's distance at just that
+nearness is interpolated.
 """
 
 import argparse
@@ -162,7 +163,7 @@ class Pair:
         start = noise_like(self.content, 0) if self.args.textbook_from == "noise" else self.content
         way = textbook(loss, start, torch.optim.LBFGS)
         image, self.goal, self.base = timed(way, steps, steps, self.measure)
-        self.nearness = self.row("textbook L-BFGS", image, self.goal, self.base)
+        self.nearness, _ = self.row("textbook L-BFGS", image, self.goal, self.base)
         if self.args.equal_content:
             return
         way = textbook(loss, start, torch.optim.Adam)
@@ -178,28 +179,35 @@ class Pair:
 
     def run_equal_content(self, vgg: VGGFeatures) -> None:
         """Print rows of ours, up to the first that is as near to the photo as the textbook's."""
-        sources = Sources(self.content, [self.style])
+        sources, before = Sources(self.content, [self.style]), None
         for weight in CONTENT_WEIGHTS:
             options = replace(self.options, content_weight=weight)
             begin = time.perf_counter()
             *_, last = optimize_image(sources, vgg, options, self.content)
             image, seconds = last.step.image, time.perf_counter() - begin
             name = f"ours, content {weight}"
-            if self.row(name, image, self.measure(image), seconds) <= self.nearness:
-                return
+            content, style = self.row(name, image, self.measure(image), seconds)
+            if content <= self.nearness:
+                break
+            before = content, style
+        if before:
+            share = (before[0] - self.nearness) / (before[0] - content)
+            style = before[1] + share * (style - before[1])
+            print(f"{self.name:42}{'ours, between':42}{style:9.4f}{self.nearness:9.4f}")
 
-    def row(self, name: str, image: Tensor, loss: float, seconds: float) -> float:
-        """Print a row and return the content distance."""
+    def row(self, name: str, image: Tensor, loss: float, seconds: float) -> tuple[float, float]:
+        """Print a row and return the distances of content and style."""
         terms, _ = self.judge(image.clamp(0, 1))
         layers = self.options.content_layers
         with torch.no_grad():
-            distance = content_distance(self.vgg(image, layers), self.vgg(self.content, layers))
+            content = content_distance(self.vgg(image, layers), self.vgg(self.content, layers))
+        style = terms["style"] / self.options.style_weight
         print(
             f"{self.name:42}{name:18}{seconds:7.1f}{self.base / seconds:8.2f}{loss:9.4f}"
-            f"{terms['style'] / self.options.style_weight:9.4f}{distance:9.4f}",
+            f"{style:9.4f}{content:9.4f}",
             flush=True,
         )
-        return distance
+        return content, style
 
 
 def main() -> None:
