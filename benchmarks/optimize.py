@@ -8,8 +8,8 @@ losses left to autograd) after `--steps` steps. All losses are measured by the s
 the clamped picture, while the clock stands still.
 
 With `--equal-content` ours is run to its end instead, with the content weighted more and more,
-until it is as near to the photo as the textbook's picture; its style's distance at just that
-nearness is interpolated.
+until it is as near to the photo as the textbook's picture; where it was farther at first, its
+style's distance at just that nearness is interpolated.
 """
 
 import argparse
@@ -190,6 +190,9 @@ class Pair:
             if content <= self.nearness:
                 break
             before = content, style
+        else:
+            print(f"{self.name:42}ours is farther from the photo at every weight")
+            return
         if before:
             share = (before[0] - self.nearness) / (before[0] - content)
             style = before[1] + share * (style - before[1])

@@ -13,8 +13,9 @@ LEAST_CHANNELS, LEAST_SIDE = 128, 8
 class FrozenConvolution(nn.Conv2d):
     """A 3x3 convolution, zero-padded to the same size, that is not trained.
 
-    Maps of float32 on a processor with AVX2 go through NNPACK, which PyTorch has built in but does
-    not choose by itself: Winograd's minimal filtering (Lavin and Gray, "Fast Algorithms for
+    On a processor with AVX2 and no more, float32 maps of at least `LEAST_SIDE` pixels a side go to
+    at least `LEAST_CHANNELS` channels through NNPACK, which PyTorch has built in but does not
+    choose by itself: Winograd's minimal filtering (Lavin and Gray, "Fast Algorithms for
     Convolutional Neural Networks", 2016) takes a fifth of the multiplications. Its maps are NCHW;
     they differ from the direct way's by some 1e-5 of the largest value.
     """
@@ -26,14 +27,15 @@ class FrozenConvolution(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the maps (N, C', H, W) of maps (N, C, H, W); the slope reaches `x` only."""
-        fits = self.out_channels >= LEAST_CHANNELS and min(x.shape[-2:]) >= LEAST_SIDE
+        fits = self.out_channels >= LEAST_CHANNELS and min(x.shape[-2:]) >= LEAST_SIDE and len(x)
         if not fits or x.device.type != "cpu" or x.dtype != torch.float32 or not _winograd_pays():
             return super().forward(x)
         weight = self.weight.detach()
         version = weight.data_ptr(), weight._version
         if self._kernels_of != version:
-            back = weight.flip(2, 3).transpose(0, 1).contiguous()
-            self._kernels, self._kernels_of = (weight.contiguous(), back), version
+            with torch.inference_mode(False):  # they may serve a gradient later
+                back = weight.flip(2, 3).transpose(0, 1).contiguous()
+                self._kernels, self._kernels_of = (weight.contiguous(), back), version
         return _Winograd.apply(x.contiguous(), *self._kernels, self.bias)
 
 
@@ -41,13 +43,18 @@ class _Winograd(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, kernel: Tensor, back: Tensor, bias: Tensor) -> Tensor:
         ctx.back = back
-        return torch._nnpack_spatial_convolution(x, kernel, bias, 1)
+        return _one_by_one(x, kernel, bias)
 
     @staticmethod
     def backward(ctx, slope: Tensor) -> tuple[Tensor, None, None, None]:
         # The slope of a convolution is the one with the kernel turned round.
-        slope = torch._nnpack_spatial_convolution(slope.contiguous(), ctx.back, None, 1)
-        return slope, None, None, None
+        return _one_by_one(slope.contiguous(), ctx.back, None), None, None, None
+
+
+def _one_by_one(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    # Of a batch NNPACK would take the Fourier transform, which is slower.
+    maps = [torch._nnpack_spatial_convolution(each, kernel, bias, 1) for each in x.split(1)]
+    return torch.cat(maps) if len(maps) > 1 else maps[0]
 
 
 @lru_cache

@@ -4,6 +4,7 @@ Ruder et al., "Artistic Style Transfer for Videos", 2016. Finished frames lie on
 interrupted run goes on from them.
 """
 
+import warnings
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -67,9 +68,9 @@ def optimize_video(config: VideoConfig) -> str:
         vgg = VGGFeatures(load_vgg19(config.vgg), config.pooling).to(device, dtype)
         if not store.times:
             store.take_in(replace(frame, image=resize(frame.image, size)) for frame in reader)
+    measurement = _measurement(config, styles, max(size))
     painter = FramePainter(config, store, vgg, styles, flow)
     _paint_frames(painter, store, config, size)
-    measurement = _measurement(config, styles, max(size))
     with create() as writer:
         for number in range(len(store.times)):
             frame, content = store.frame(config.passes, number), store.content(number)
@@ -111,15 +112,20 @@ def _paint_frames(
 
 
 def _measurement(config: VideoConfig, styles: list[Tensor], long_side: int) -> Measurement:
-    """Return what measures the result; for a report the style too."""
+    """Return what measures the result; for a report the style too, in the style's own colours."""
     flow = FlowEstimator("dis")
     if not config.report:
         return Measurement(flow)
     pictures = {str(i): sized_style(style, long_side, config) for i, style in enumerate(styles)}
     weights = config.style_weights or (1.0,) * len(styles)
     shares = {name: w / sum(weights) for name, w in zip(pictures, weights, strict=True)}
-    vgg = VGGFeatures(load_vgg19(config.vgg))
-    return Measurement(flow, None, 1, vgg, target_grams(vgg, pictures, shares))
+    try:
+        vgg = VGGFeatures(load_vgg19(config.vgg))
+        grams = target_grams(vgg, pictures, shares)
+    except InputError as error:
+        warnings.warn(f"style is not measured: {error}", stacklevel=2)
+        return Measurement(flow)
+    return Measurement(flow, None, 1, vgg, grams)
 
 
 def _load_styles(config: VideoConfig) -> list[Tensor]:

@@ -77,10 +77,13 @@ class VGGFeatures(nn.Module):
                 rest again there: a third more time, less than half the memory.
 
         Raises:
-            InputError: the image is too small for the deepest layer, or a layer is unknown.
+            InputError: the image is too small for the deepest layer, or a layer is unknown or
+                beyond the weights at hand.
         """
         check_layers(layers)
         deepest = max(layers, key=LAYERS.index)
+        if deepest not in self.convolutions:
+            raise InputError(f"these VGG-19 weights end before {deepest}: give the whole file")
         least = 2 ** (int(deepest[4]) - 1)
         if min(image.shape[-2:]) < least:
             height, width = image.shape[-2:]

@@ -49,6 +49,7 @@ from nst.window import Window
 
 # Without a report a few small frames are measured, at a cost that does not show.
 SAMPLE_SIDE, SAMPLE_EVERY = 320, 16
+# From a camera's first picture to the one that a style is tuned on.
 SETTLING_MILLISECONDS = 700
 
 
@@ -66,24 +67,17 @@ def stylize_video(config: VideoConfig) -> str:
     if not (config.output_video or config.show):
         raise InputError("nothing would be seen: give --output-video, --show or both")
     checkpoint = load_checkpoint(wanted_checkpoint(config, "fast"))
-    with _opened(config) as reader:
-        return _stylize(config, checkpoint, reader)
-
-
-def _opened(config: VideoConfig):
     rate = Fraction(config.rate).limit_denominator(1001)
-    return open_video(config.input_video, config.start, config.duration, rate)
-
-
-def _stylize(config: VideoConfig, checkpoint: Checkpoint, reader) -> str:
-    # What is live waits in no queue before the net: each frame is the latest.
+    span = (config.input_video, config.start, config.duration, rate)
     live = is_live(str(config.input_video))
 
     def sample() -> list[Tensor]:
-        if live:
-            return [_settled(reader)]
-        with _opened(config) as another:  # frames that are looked at are gone
-            return [next(iter(another)).image]
+        with open_video(*span) as reader:
+            for frame in reader:
+                # A camera gets time to get used to the light.
+                if not live or frame.pts >= SETTLING_MILLISECONDS:
+                    break
+            return [frame.image]
 
     tune = code_tuner(checkpoint.net, sample, config.refine_steps, config.precision, config.quiet)
     regions, code, left_alone = chosen_styles(config, checkpoint, tune)
@@ -94,44 +88,46 @@ def _stylize(config: VideoConfig, checkpoint: Checkpoint, reader) -> str:
     if config.flow != "none" and (config.temporal_blend or regions):
         tracker = MotionTracker(FlowEstimator(config.flow, config.flow_long_side, device))
     measurement = _measurement(config, checkpoint)
-    size = working_size(reader.info.size, config.long_side, config.input_video)
-    info = replace(reader.info, size=size)
-    fade = _fade(config, checkpoint, tune, code, left_alone, info.frames)
-    paint = Paint(checkpoint.net.to(device, dtype), code, dtype, identity, left_alone)
-    ahead = nullcontext if live else in_background
-    # The frames that are being painted, kept to be measured.
-    originals: deque[Tensor] = deque()
-    resized = _resized(reader, size, config.mirror, originals)
-    with (
-        frame_workers(device, size, live) as workers,
-        video_masks(config, regions, device, dtype, reader.info.rate) as masks,
-        _created(config, info) as writer,
-        _mask_writer(config, info) as mask_writer,
-        Window() if config.show else nullcontext() as window,
-        ahead(resized) as frames,
-        ahead(followed(frames, device, tracker, masks)) as scenes,
-        in_background(
-            stylize_frames(
-                scenes,
-                paint,
-                config.temporal_blend,
-                config.preserve_color,
-                fade,
-                regions,
-                mask_writer,
-                workers,
-                waiting=0 if live else 1,
-            ),
-            depth=1 if live else 2,
-        ) as painted,
-    ):
-        label = f"stylizing, {tracker.flow.method.upper()} flow" if tracker else "stylizing"
-        for frame in tqdm(painted, label, info.frames, unit="frame", disable=config.quiet):
-            if writer:
-                writer.write(frame)
-            measurement.add(originals.popleft(), frame.image.cpu())
-            if window and not window.show(frame):
-                break
+    with open_video(*span) as reader:
+        size = working_size(reader.info.size, config.long_side, config.input_video)
+        info = replace(reader.info, size=size)
+        fade = _fade(config, checkpoint, tune, code, left_alone, info.frames)
+        paint = Paint(checkpoint.net.to(device, dtype), code, dtype, identity, left_alone)
+        # What is live waits in no queue before the net: each frame is the latest.
+        ahead = nullcontext if live else in_background
+        # The frames that are being painted, kept to be measured.
+        originals: deque[Tensor] = deque()
+        resized = _resized(reader, size, config.mirror, originals)
+        with (
+            frame_workers(device, size, live) as workers,
+            video_masks(config, regions, device, dtype, reader.info.rate) as masks,
+            _created(config, info) as writer,
+            _mask_writer(config, info) as mask_writer,
+            Window() if config.show else nullcontext() as window,
+            ahead(resized) as frames,
+            ahead(followed(frames, device, tracker, masks)) as scenes,
+            in_background(
+                stylize_frames(
+                    scenes,
+                    paint,
+                    config.temporal_blend,
+                    config.preserve_color,
+                    fade,
+                    regions,
+                    mask_writer,
+                    workers,
+                    waiting=0 if live else 1,
+                ),
+                depth=1 if live else 2,
+            ) as painted,
+        ):
+            label = f"stylizing, {tracker.flow.method.upper()} flow" if tracker else "stylizing"
+            for frame in tqdm(painted, label, info.frames, unit="frame", disable=config.quiet):
+                if writer:
+                    writer.write(frame)
+                measurement.add(originals.popleft(), frame.image.cpu())
+                if window and not window.show(frame):
+                    break
     figures = measurement.figures()
     if config.report:
         write_json(config.report, figures)
@@ -153,14 +149,6 @@ def _fade(
     last = style_code(checkpoint, config.style_to, config.strength, config.style_scale, tune)
     left_alone_last = identity_share(config.style_to, config.strength)
     return CrossFade(code, float(left_alone), last.to(code.device), left_alone_last, frames)
-
-
-def _settled(reader) -> Tensor:
-    """Return a picture of a camera that has had time to get used to the light."""
-    for frame in reader:
-        if frame.pts >= SETTLING_MILLISECONDS:
-            break
-    return frame.image
 
 
 def _measurement(config: VideoConfig, checkpoint: Checkpoint) -> Measurement:

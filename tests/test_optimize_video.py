@@ -81,6 +81,28 @@ def test_the_report_has_the_styles_distance_at_the_size_it_was_looked_at(
     assert distances["mean"] == pytest.approx(sum(errors).item() / 4, rel=0.02)
 
 
+def test_a_style_too_narrow_to_be_measured_is_told_before_the_work_and_does_not_end_it(
+    optimize, tmp_path, monkeypatch
+):
+    Image.fromarray(media.colour_bars((8, 72))).save(tmp_path / "strip.png")
+    painting = []
+    paint_frames = nst.optimize_video._paint_frames
+    monkeypatch.setattr(
+        nst.optimize_video, "_paint_frames", lambda *a: painting.append(1) or paint_frames(*a)
+    )
+
+    def note(message, *_, **__):
+        told.append((str(message), len(painting)))
+
+    told = []
+    monkeypatch.setattr(nst.optimize_video.warnings, "warn", note)
+    report = tmp_path / "report.json"
+    assert optimize("out", style_path=(tmp_path / "strip.png",), report=report).is_dir()
+    assert len(told) == 1 and told[0][1] == 0
+    assert "style is not measured" in told[0][0] and "too small for relu4_1" in told[0][0]
+    assert "style_distance" not in json.loads(report.read_text())
+
+
 @pytest.mark.parametrize("passes, turn, number", [(1, 1, 1), (2, 2, 1)])
 def test_resuming_gives_what_an_uninterrupted_run_gives(
     optimize, tmp_path, monkeypatch, passes, turn, number

@@ -159,6 +159,11 @@ def test_unknown_layers_and_foreign_weights_are_refused(vgg):
             VGGFeatures(state)
 
 
+def test_what_lies_beyond_the_front_of_the_net_is_refused():
+    with pytest.raises(InputError, match="end before relu4_1"):
+        VGGFeatures(load_vgg19_front())(picture(), ("relu1_1", "relu4_1"))
+
+
 def photo() -> torch.Tensor:
     from skimage.data import astronaut
 
