@@ -27,13 +27,7 @@ from nst.device import choose_device, choose_dtype, keep_memory
 from nst.image_io import load_image
 from nst.memory_plan import plan_memory
 from nst.metrics import content_distance
-from nst.optimization import (
-    Sources,
-    build_objective,
-    noise_like,
-    optimize_image,
-    style_target,
-)
+from nst.optimization import Sources, build_objective, noise_like, optimize_image, style_target
 from nst.optimize_options import OptimizeOptions
 from nst.tensors import fit, resize
 from nst.vgg import VGGFeatures
@@ -235,8 +229,9 @@ def main() -> None:
     keep_memory()  # as our command does; a tutorial does not
     quick = torch.bfloat16 if args.bfloat16 else choose_dtype("auto", args.device)
     if args.equal_content:
+        vgg = VGGFeatures(state).to(args.device, quick)
         for pair in pairs:
-            pair.run_equal_content(VGGFeatures(state).to(args.device, quick))
+            pair.run_equal_content(vgg)
         return
     for dtype in dict.fromkeys((torch.float32, quick)):
         vgg = VGGFeatures(state).to(args.device, dtype)

@@ -30,9 +30,9 @@ def is_live(name: str) -> bool:
 
 
 class CameraReader:
-    """A camera or stream, open for reading; each step of an iteration gives the latest frame.
+    """A camera or stream, open for reading; iterated once, each time giving the latest frame.
 
-    Frames carry the milliseconds since the first one of their iteration as their time.
+    Frames carry the milliseconds since the first one given as their time.
 
     Args:
         name: see `is_live`.

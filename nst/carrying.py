@@ -5,12 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from nst.coherence import LEAST_SHARE, Motion, alike
+from nst.coherence import motion_between
 from nst.flow import FlowEstimator
-from nst.warp import flow_validity
 
-# What follows the motion but looks different by this much is half trusted, in shares of white: a
-# ball that the flow has lost, not a shadow.
+# See `motion_between`: a ball that the flow has lost is doubted, a shadow is not.
 DIFFERENCE = 40 / 255
 
 
@@ -29,12 +27,9 @@ def carry(
     size, now = tuple(frame.shape[-2:]), flow.prepare(frame)
     total, validity = torch.zeros_like(frame), frame.new_zeros(1, 1, *size)
     for other, result in seen:
-        then = flow.prepare(other)
-        backward, forward = flow.both_ways(now, then)
-        trusted = flow_validity(backward, forward) * alike(now, then, backward, DIFFERENCE)
-        if trusted.mean() < LEAST_SHARE:
+        motion = motion_between(flow, now, flow.prepare(other), DIFFERENCE)
+        if motion is None:
             continue
-        motion = Motion(backward, trusted)
         share = (motion.trusted(size).to(frame.device) - validity).clamp_min(0)
         total, validity = total + share * motion.carry(result), validity + share
     if not validity.any():

@@ -15,7 +15,7 @@ from nst.warp import flow_validity, resize_flow, sharp_warp, warp
 
 # With less of the frame than this to be found in the last one, it is another shot.
 LEAST_SHARE = 0.15
-# What follows the motion but looks different by this much is half trusted, in shares of white.
+# See `motion_between`: light that changes is doubted soon, or its old looks would stay.
 DIFFERENCE = 12 / 255
 # How much a mixed picture's fine detail is made weaker or stronger, at most.
 GAIN = (0.9, 1.6)
@@ -85,9 +85,7 @@ class MotionTracker:
         self._before = now
         if before is None or before.shape != now.shape:
             return None
-        backward, forward = self.flow.both_ways(now, before)
-        validity = flow_validity(backward, forward) * alike(now, before, backward, DIFFERENCE)
-        return Motion(backward, validity) if validity.mean() >= LEAST_SHARE else None
+        return motion_between(self.flow, now, before, DIFFERENCE)
 
 
 class MotionMean:
@@ -109,13 +107,25 @@ class MotionMean:
         return now
 
 
-def alike(now: Tensor, before: Tensor, backward: Tensor, difference: float) -> Tensor:
+def motion_between(
+    flow: FlowEstimator, now: Tensor, before: Tensor, difference: float
+) -> Motion | None:
+    """Return how a frame follows from another; None when they are of two shots.
+
+    Args:
+        now, before: as `FlowEstimator.prepare` gives them.
+        difference: what follows the motion but looks different by this much is half trusted, in
+            shares of white.
+    """
+    backward, forward = flow.both_ways(now, before)
+    validity = flow_validity(backward, forward) * _alike(now, before, backward, difference)
+    return Motion(backward, validity) if validity.mean() >= LEAST_SHARE else None
+
+
+def _alike(now: Tensor, before: Tensor, backward: Tensor, difference: float) -> Tensor:
     """Return a mask (1, 1, h, w), 1 where the last frame looks like this one along the motion.
 
     Light that changes, shadows and reflections move otherwise than the flow says.
-
-    Args:
-        difference: what is half trusted, in shares of white.
     """
     gap = (now - warp(before, backward)).abs().mean(1, keepdim=True)
     return torch.exp2(-(blur(gap, 5) / difference).square())

@@ -65,10 +65,11 @@ def optimize_video(config: VideoConfig) -> str:
             create_video, config.output_video, info, keep_audio=config.keep_audio, **encoding
         )
         create().discard()  # what could not be written is found before hours of work
-        vgg = VGGFeatures(load_vgg19(config.vgg), config.pooling).to(device, dtype)
+        weights = load_vgg19(config.vgg)
+        vgg = VGGFeatures(weights, config.pooling).to(device, dtype)
         if not store.times:
             store.take_in(replace(frame, image=resize(frame.image, size)) for frame in reader)
-    measurement = _measurement(config, styles, max(size))
+    measurement = _measurement(config, weights, styles, max(size))
     painter = FramePainter(config, store, vgg, styles, flow)
     _paint_frames(painter, store, config, size)
     with create() as writer:
@@ -111,16 +112,18 @@ def _paint_frames(
                 store.keep(turn, number, image)
 
 
-def _measurement(config: VideoConfig, styles: list[Tensor], long_side: int) -> Measurement:
+def _measurement(
+    config: VideoConfig, weights: dict[str, Tensor], styles: list[Tensor], long_side: int
+) -> Measurement:
     """Return what measures the result; for a report the style too, in the style's own colours."""
     flow = FlowEstimator("dis")
     if not config.report:
         return Measurement(flow)
     pictures = {str(i): sized_style(style, long_side, config) for i, style in enumerate(styles)}
-    weights = config.style_weights or (1.0,) * len(styles)
-    shares = {name: w / sum(weights) for name, w in zip(pictures, weights, strict=True)}
+    parts = config.style_weights or (1.0,) * len(styles)
+    shares = {name: part / sum(parts) for name, part in zip(pictures, parts, strict=True)}
+    vgg = VGGFeatures(weights)
     try:
-        vgg = VGGFeatures(load_vgg19(config.vgg))
         grams = target_grams(vgg, pictures, shares)
     except InputError as error:
         warnings.warn(f"style is not measured: {error}", stacklevel=2)

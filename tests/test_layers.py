@@ -21,7 +21,7 @@ LAYERS = (
     + ("small_deeplab", "convolution"),
     (
         ("warp", "losses", "vgg", "transformer_net", "style_encoder", "flow", "segmentation")
-        + ("image_io", "video_io", "video_reader", "video_writer", "masks", "window")
+        + ("image_io", "video_reader", "video_writer", "masks", "window")
     ),
     (
         ("metrics", "datasets", "motion", "coherence", "checkpoint", "one_pass")
