@@ -3,13 +3,13 @@
 style_transfer.py --content-path in.jpg --style-path wave.jpg --output out.png
 """
 
-from nst.cli import run
-from nst.config import PictureConfig
+from nst.commands.parser import run
+from nst.options.stylize import PictureConfig
 
 
 def main(config: PictureConfig) -> None:
     """Stylize the pictures that `config` names."""
-    from nst.pictures import stylize_pictures  # late: --help must not wait for torch
+    from nst.commands.stylize import stylize_pictures  # late: --help must not wait for torch
 
     stylize_pictures(config)
 

@@ -3,13 +3,13 @@
 python train.py --content-dir photos --style-dir styles --output my.safetensors
 """
 
-from nst.cli import run
-from nst.config import TrainConfig
+from nst.commands.parser import run
+from nst.options.train import TrainConfig
 
 
 def main(config: TrainConfig) -> None:
     """Train as `config` says."""
-    from nst.training import train  # late: --help must not wait for torch
+    from nst.train.loop import train  # late: --help must not wait for torch
 
     train(config)
 

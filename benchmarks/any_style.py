@@ -24,18 +24,18 @@ from torch import Tensor
 
 from benchmarks.peer_nets import SIDE, STYLE_SIDE, Magenta
 from benchmarks.stylize import best
-from nst.checkpoint import load_checkpoint
-from nst.config import PaintOptions
-from nst.datasets import center_crop
-from nst.device import choose_dtype
-from nst.image_io import list_pictures, read_picture, save_image
-from nst.losses import content_loss, gram_matrix, style_loss
-from nst.metrics import ssim
-from nst.one_pass import stylize
-from nst.refinement import code_tuner
-from nst.tensors import resize
-from nst.vgg import VGGFeatures
-from nst.weights import load_vgg19
+from nst.core.device import choose_dtype
+from nst.core.tensors import resize
+from nst.losses.metrics import ssim
+from nst.losses.perceptual import content_loss, gram_matrix, style_loss
+from nst.media.images import list_pictures, read_picture, save_image
+from nst.models.checkpoint import load_checkpoint
+from nst.models.vgg import VGGFeatures
+from nst.models.weights import load_vgg19
+from nst.options.stylize import PaintOptions
+from nst.styles.tuning import code_tuner
+from nst.stylize.forward import stylize
+from nst.train.datasets import center_crop
 
 # Seconds between two nets, and how often each then does what is timed.
 PAUSE, IN_A_ROW = 0.3, {"code": 1, "paint": 10}

@@ -16,10 +16,10 @@ from statistics import median
 import cv2
 import numpy as np
 
-import nst.video
-from nst.config import VideoConfig
-from nst.frames import Frame
-from nst.tensors import luminance, to_uint8
+import nst.stylize.videos
+from nst.core.tensors import luminance, to_uint8
+from nst.media.frames import Frame
+from nst.options.stylize import VideoConfig
 
 SIZE, RATE = (360, 640), 30.0
 BITS, BLOCK = 14, 40  # 16 seconds until the clock starts again
@@ -107,10 +107,10 @@ def main() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    nst.video.Window = Screen
+    nst.stylize.videos.Window = Screen
     print(f"camera of {RATE:g} frames/s, 640x360  frames/s  latency ms: median  worst of 95 %")
     for flow, label in (("none", "each frame alone"), ("dis", "held still along the motion")):
-        nst.video.stylize_video(
+        nst.stylize.videos.one_pass_video(
             VideoConfig(
                 input_video=f"http://127.0.0.1:{server.server_port}/",
                 show=True,

@@ -17,20 +17,20 @@ from statistics import fmean
 
 import torch
 
-from nst.checkpoint import load_checkpoint
-from nst.coherence import MotionTracker
-from nst.config import VideoConfig
-from nst.datasets import find_styles, load_style
-from nst.device import choose_dtype, frame_workers
-from nst.flow import FlowEstimator
-from nst.measurement import Measurement, target_grams
-from nst.painting import Paint, followed, stylize_frames
-from nst.pipeline import in_background
-from nst.styles import style_code
-from nst.tensors import fit, resize
-from nst.vgg import VGGFeatures
-from nst.video_reader import open_video
-from nst.weights import load_vgg19
+from nst.core.device import choose_dtype, frame_workers
+from nst.core.tensors import fit, resize
+from nst.core.threads import in_background
+from nst.losses.video_metrics import Measurement, target_grams
+from nst.media.video_reader import open_video
+from nst.models.checkpoint import load_checkpoint
+from nst.models.vgg import VGGFeatures
+from nst.models.weights import load_vgg19
+from nst.motion.coherence import MotionTracker
+from nst.motion.flow import FlowEstimator
+from nst.options.stylize import VideoConfig
+from nst.styles.codes import style_code
+from nst.styles.pictures import find_styles, load_style
+from nst.stylize.frames import Paint, followed, stylize_frames
 
 CPU = torch.device("cpu")
 BEFORE = Path(__file__).parent / "fast_before_steady.safetensors"

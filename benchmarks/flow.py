@@ -11,10 +11,10 @@ from pathlib import Path
 
 import torch
 
-from nst.evaluation import read_flow
-from nst.flow import FlowEstimator
-from nst.image_io import load_image
-from nst.warp import resize_flow
+from nst.commands.evaluate import read_flow
+from nst.media.images import load_image
+from nst.motion.flow import FlowEstimator
+from nst.motion.warp import resize_flow
 
 
 def main() -> None:

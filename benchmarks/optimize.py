@@ -23,15 +23,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nst.device import choose_device, choose_dtype, keep_memory
-from nst.image_io import load_image
-from nst.memory_plan import plan_memory
-from nst.metrics import content_distance
-from nst.optimization import Sources, build_objective, noise_like, optimize_image, style_target
-from nst.optimize_options import OptimizeOptions
-from nst.tensors import fit, resize
-from nst.vgg import VGGFeatures
-from nst.weights import load_vgg19
+from nst.core.device import choose_device, choose_dtype, keep_memory
+from nst.core.tensors import fit, resize
+from nst.losses.metrics import content_distance
+from nst.media.images import load_image
+from nst.models.vgg import VGGFeatures
+from nst.models.weights import load_vgg19
+from nst.optimize.coarse_to_fine import (
+    Sources,
+    build_objective,
+    noise_like,
+    optimize_image,
+    style_target,
+)
+from nst.optimize.memory import plan_memory
+from nst.options.optimize import OptimizeOptions
 
 # Of the textbook's steps, those at which the loss is measured.
 LOOKS = 30

@@ -21,25 +21,26 @@ import torch
 from skimage import data
 from torch import Tensor
 
-import nst.video
+import nst.stylize.videos
 from benchmarks.optimize import Textbook, textbook
 from benchmarks.peer_nets import STYLE_SIDE, STYLES, AdaIN, Magenta, MagentaStyles
 from benchmarks.plain_net import PlainNet
-from nst.checkpoint import load_checkpoint
-from nst.config import PaintOptions, VideoConfig
-from nst.datasets import center_crop, load_style
-from nst.device import choose_dtype
-from nst.frames import Frame
-from nst.image_io import list_pictures, read_picture
-from nst.one_pass import stylize
-from nst.optimization import Sources, optimize_image
-from nst.optimize_options import OptimizeOptions
-from nst.refinement import code_tuner
-from nst.styles import ANY_STYLE, MEASURED_SIDE, style_code
-from nst.tensors import fit, pad_to_multiple, resize, to_float, to_uint8
-from nst.vgg import VGGFeatures
-from nst.video_reader import open_video
-from nst.weights import load_vgg19
+from nst.core.device import choose_dtype
+from nst.core.tensors import fit, pad_to_multiple, resize, to_float, to_uint8
+from nst.media.frames import Frame
+from nst.media.images import list_pictures, read_picture
+from nst.media.video_reader import open_video
+from nst.models.checkpoint import load_checkpoint
+from nst.models.vgg import VGGFeatures
+from nst.models.weights import load_vgg19
+from nst.optimize.coarse_to_fine import Sources, optimize_image
+from nst.options.optimize import OptimizeOptions
+from nst.options.stylize import PaintOptions, VideoConfig
+from nst.styles.codes import ANY_STYLE, MEASURED_SIDE, style_code
+from nst.styles.pictures import load_style
+from nst.styles.tuning import code_tuner
+from nst.stylize.forward import stylize
+from nst.train.datasets import center_crop
 
 CPU = torch.device("cpu")
 WARM_UP = 2  # frames of each clip that the clock leaves out
@@ -192,9 +193,9 @@ def stylize_frames(
 ) -> tuple[list[np.ndarray], float]:
     """Return the same as `paint_frames`, by `stylize_video` as it is by default."""
     screen = Screen(count)
-    nst.video.Window = lambda: nullcontext(screen)
+    nst.stylize.videos.Window = lambda: nullcontext(screen)
     called = _called(style, checkpoint)
-    nst.video.stylize_video(
+    nst.stylize.videos.one_pass_video(
         VideoConfig(
             input_video=str(clip),
             show=True,

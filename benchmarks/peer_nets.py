@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from nst.core.tensors import fit, pad_to_multiple, resize
 from nst.errors import InputError
-from nst.metrics import content_distance
-from nst.tensors import fit, pad_to_multiple, resize
-from nst.vgg import VGGFeatures
-from nst.weights import VGG19, PackagedFile, fetch, find, load_state
+from nst.losses.metrics import content_distance
+from nst.models.vgg import VGGFeatures
+from nst.models.weights import VGG19, PackagedFile, fetch, find, load_state
 
 STYLE_SIDE = 256  # of the square that Magenta's pair reads a style from
 SIDE = 384  # of the only square that it paints

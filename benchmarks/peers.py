@@ -4,7 +4,7 @@
     python -m benchmarks.peers --sheet sheet.png
 
 Each photo is painted in one style and the clip in every style; figures are means, explained in
-nst/metrics.py and nst/measurement.py. The clip's warping errors are along its own optical flow, and
+nst/losses. The clip's warping errors are along its own optical flow, and
 "input" is what nobody falls far below. Distances of style are by the Gram matrices that our nets
 and the optimisers were made to match; AdaIN and Magenta's pair were made for any style.
 
@@ -49,20 +49,21 @@ from benchmarks.peer_methods import (
     peak_megabytes,
     read_frames,
 )
-from nst.checkpoint import IDENTITY, load_checkpoint
-from nst.cli import run
-from nst.datasets import center_crop, find_styles, load_style
-from nst.device import choose_dtype
+from nst.commands.parser import run
+from nst.core.device import choose_dtype
+from nst.core.tensors import fit, resize, to_float, to_uint8
 from nst.errors import InputError
-from nst.flow import FlowEstimator
-from nst.image_io import check_writable, list_pictures, load_image, read_picture, save_image
-from nst.measurement import Measurement, target_grams
-from nst.options import Checked, option
-from nst.styles import MEASURED_SIDE
-from nst.tensors import fit, resize, to_float, to_uint8
-from nst.vgg import VGGFeatures
-from nst.video_reader import open_video
-from nst.weights import load_vgg19
+from nst.losses.video_metrics import Measurement, target_grams
+from nst.media.images import check_writable, list_pictures, load_image, read_picture, save_image
+from nst.media.video_reader import open_video
+from nst.models.checkpoint import IDENTITY, load_checkpoint
+from nst.models.vgg import VGGFeatures
+from nst.models.weights import load_vgg19
+from nst.motion.flow import FlowEstimator
+from nst.options.field import Checked, option
+from nst.styles.codes import MEASURED_SIDE
+from nst.styles.pictures import find_styles, load_style
+from nst.train.datasets import center_crop
 
 SAMPLE = Path(__file__).parents[1] / "results" / "sample.mp4"
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")  # of scikit-image: public domain, CC0

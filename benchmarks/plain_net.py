@@ -1,4 +1,4 @@
-"""The net as a textbook writes it: what `nst.transformer_net` is compared with.
+"""The net as a textbook writes it: what `nst.models.transformer_net` is compared with.
 
 Eager PyTorch, NCHW, `InstanceNorm2d`, doubling by repetition and a 9x9 convolution at the end. It
 takes the very weights of a checkpoint and one style's code, and gives the same picture.
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nst.transformer_net import TransformerNet
+from nst.models.transformer_net import TransformerNet
 
 
 class PlainNet(nn.Module):

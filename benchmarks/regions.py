@@ -16,18 +16,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nst.coherence import MotionTracker
-from nst.config import VideoConfig
-from nst.device import choose_device, choose_dtype
-from nst.flow import FlowEstimator
-from nst.mask_files import video_streams
-from nst.region_masks import GivenMasks, SegmentedMasks
-from nst.regions import parse_regions
-from nst.segmentation import LONG_SIDE, Segmenter
-from nst.video import stylize_video
-from nst.video_reader import open_video
-from nst.warp import resize_flow, warp
-from nst.weights import DEEPLAB_FILES, find
+from nst.commands.stylize import stylize_video
+from nst.core.device import choose_device, choose_dtype
+from nst.media.video_reader import open_video
+from nst.models.deeplab import LONG_SIDE, Segmenter
+from nst.models.weights import DEEPLAB_FILES, find
+from nst.motion.coherence import MotionTracker
+from nst.motion.flow import FlowEstimator
+from nst.motion.warp import resize_flow, warp
+from nst.options.stylize import VideoConfig
+from nst.regions.given import video_streams
+from nst.regions.segmented import GivenMasks, SegmentedMasks
+from nst.regions.spec import parse_regions
 
 COLUMNS = "found  inside    IoU  steady  at look  between   ms/frame"
 

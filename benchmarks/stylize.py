@@ -23,15 +23,15 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.plain_net import PlainNet
-from nst.checkpoint import load_checkpoint
-from nst.config import VideoConfig
-from nst.device import choose_dtype
-from nst.frames import Frame, StreamInfo
-from nst.one_pass import stylize
-from nst.styles import style_code
-from nst.video import stylize_video
-from nst.video_reader import open_video
-from nst.video_writer import create_video
+from nst.commands.stylize import stylize_video
+from nst.core.device import choose_dtype
+from nst.media.frames import Frame, StreamInfo
+from nst.media.video_reader import open_video
+from nst.media.video_writer import create_video
+from nst.models.checkpoint import load_checkpoint
+from nst.options.stylize import VideoConfig
+from nst.styles.codes import style_code
+from nst.stylize.forward import stylize
 
 SIZE = (360, 640)
 DTYPES = (torch.float32, torch.bfloat16)

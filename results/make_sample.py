@@ -16,9 +16,9 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from nst.frames import Frame, StreamInfo
-from nst.tensors import to_float
-from nst.video_writer import create_video
+from nst.core.tensors import to_float
+from nst.media.frames import Frame, StreamInfo
+from nst.media.video_writer import create_video
 
 SIZE = (360, 640)
 RATE = 24

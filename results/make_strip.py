@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 from skimage import data
 
-from nst.catalogue import thumbnail
-from nst.checkpoint import load_checkpoint
-from nst.image_io import read_picture, save_image
-from nst.one_pass import stylize
-from nst.styles import style_code
+from nst.commands.list_styles import thumbnail
+from nst.media.images import read_picture, save_image
+from nst.models.checkpoint import load_checkpoint
+from nst.styles.codes import style_code
+from nst.stylize.forward import stylize
 
 ROWS = (
     (data.astronaut()[:400, 40:440], ("starry_night", "reverie", "rose_window")),

@@ -8,10 +8,10 @@ import pytest
 import torch
 from scipy.ndimage import uniform_filter
 
-from nst.checkpoint import Checkpoint, save_checkpoint
-from nst.style_encoder import StyleEncoder
-from nst.transformer_net import TransformerNet
-from nst.vgg import BLOCKS, TORCHVISION_INDICES, VGGFeatures
+from nst.models.checkpoint import Checkpoint, save_checkpoint
+from nst.models.style_encoder import StyleEncoder
+from nst.models.transformer_net import TransformerNet
+from nst.models.vgg import BLOCKS, TORCHVISION_INDICES, VGGFeatures
 
 TINY_STYLES = ("identity", "wave", "scream")
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from nst import video
-from nst.camera import CameraReader
-from nst.config import VideoConfig
 from nst.errors import InputError
-from nst.video_reader import open_video
+from nst.media.camera import CameraReader
+from nst.media.video_reader import open_video
+from nst.options.stylize import VideoConfig
+from nst.stylize import videos as video
 
 SIZE = (48, 64)
 RATE = 50.0
@@ -123,7 +123,7 @@ def test_a_camera_is_painted_into_a_file(camera, tiny_path, tmp_path, mirror):
         input_video=camera(400).url, output_video=output, checkpoint=str(tiny_path), quiet=True,
         strength=0.0, duration=1.0, mirror=mirror, flow="none", device="cpu",
     )  # fmt: skip
-    video.stylize_video(config)
+    video.one_pass_video(config)
     with open_video(output) as reader:
         frames = list(reader)
     assert len(frames) > 2
@@ -149,7 +149,7 @@ def test_a_style_is_tuned_on_a_picture_that_had_time_for_the_light(
         input_video=camera(60).url, output_video=output, checkpoint=str(tiny_path), quiet=True,
         flow="none", device="cpu",
     )  # fmt: skip
-    video.stylize_video(config)
+    video.one_pass_video(config)
     assert len(seen) == 1 and seen[0] > 0.3 * RATE
     with open_video(output) as reader:
         times = [frame.pts * reader.info.time_base for frame in reader]
@@ -158,7 +158,7 @@ def test_a_style_is_tuned_on_a_picture_that_had_time_for_the_light(
 
 def test_somebody_must_see_it(tiny_path):
     with pytest.raises(InputError, match="nothing would be seen"):
-        video.stylize_video(VideoConfig(input_video="0", checkpoint=str(tiny_path)))
+        video.one_pass_video(VideoConfig(input_video="0", checkpoint=str(tiny_path)))
 
 
 @pytest.mark.parametrize("display", ["", "nonsense", ":4095", "127.0.0.1:4095"])
@@ -170,4 +170,4 @@ def test_without_a_display_the_window_is_one_line(camera, tiny_path, monkeypatch
         input_video=camera(100).url, show=True, checkpoint=str(tiny_path), quiet=True, device="cpu"
     )
     with pytest.raises(InputError, match="--show needs a display"):
-        video.stylize_video(config)
+        video.one_pass_video(config)

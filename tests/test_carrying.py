@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nst.carrying import carry, hold_colors
-from nst.flow import FlowEstimator
+from nst.motion.flow import FlowEstimator
+from nst.optimize.carrying import carry, hold_colors
 
 
 def texture(left: int, height=96, width=128) -> torch.Tensor:

@@ -8,13 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
-from nst.catalogue import COLUMNS, LABEL_HEIGHT, MARGIN, SIDE, CatalogueConfig, catalogue, sheet
-from nst.checkpoint import SHIPPED, load_checkpoint, save_checkpoint
+from nst.commands.list_styles import COLUMNS, LABEL_HEIGHT, MARGIN, SIDE, catalogue, sheet
+from nst.core.tensors import to_float
 from nst.errors import InputError
-from nst.image_io import read_picture, small_jpeg
-from nst.one_pass import stylize
-from nst.styles import style_code
-from nst.tensors import to_float
+from nst.media.images import read_picture, small_jpeg
+from nst.models.checkpoint import SHIPPED, load_checkpoint, save_checkpoint
+from nst.options.tools import CatalogueConfig
+from nst.styles.codes import style_code
+from nst.stylize.forward import stylize
 
 PITCH = SIDE + MARGIN
 

@@ -9,11 +9,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from skimage.data import astronaut
 
-from nst.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from nst.core.tensors import resize, to_float
 from nst.errors import InputError
-from nst.one_pass import stylize
-from nst.tensors import resize, to_float
-from nst.transformer_net import TransformerNet
+from nst.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from nst.models.transformer_net import TransformerNet
+from nst.stylize.forward import stylize
 
 STYLES = ("identity", "wave", "scream")
 
@@ -72,7 +72,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_beside(tmp_path, checkpoint
     def fail(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("nst.files.os.replace", fail)
+    monkeypatch.setattr("nst.core.files.os.replace", fail)
     checkpoint.codes += 1
     with pytest.raises(InputError, match="cannot write .*No space left"):
         save_checkpoint(path, checkpoint)

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from nst.cli import run
-from nst.config import PictureConfig, TrainConfig, VideoConfig
+from nst.commands.parser import run
 from nst.errors import InputError
-from nst.options import Checked, option
+from nst.options.field import Checked, option
+from nst.options.stylize import PictureConfig, VideoConfig
+from nst.options.train import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = {
@@ -243,7 +244,8 @@ def test_interrupt_returns_130(capsys):
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 def test_real_interrupt_returns_130():
     code = (
-        "import os, signal, sys; from nst.cli import run; from nst.config import VideoConfig\n"
+        "import os, signal, sys; from nst.commands.parser import run\n"
+        "from nst.options.stylize import VideoConfig\n"
         # A job in the background of a script is begun deaf to it.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"main = lambda _: os.kill(os.getpid(), {int(signal.SIGINT)})\n"
@@ -272,7 +274,7 @@ def test_warning_is_one_line_and_the_old_way_comes_back(capsys):
 def test_a_reader_that_leaves_is_no_error(argv, unbuffered):
     code = (
         "import sys; sys.path.insert(0, 'tests'); from test_cli import Example\n"
-        "from nst.cli import run\n"
+        "from nst.commands.parser import run\n"
         "main = lambda _: [print('x' * 1000) for _ in range(1000)]\n"
         f"sys.exit(run(main, Example, None, {argv!r}))"
     )

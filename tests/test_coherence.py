@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nst.coherence import MotionMean, MotionTracker
-from nst.flow import FlowEstimator
-from nst.warp import sharp_warp
+from nst.motion.coherence import MotionMean, MotionTracker
+from nst.motion.flow import FlowEstimator
+from nst.motion.warp import sharp_warp
 
 
 def texture(height, width, seed=0):

@@ -8,15 +8,15 @@ import torch
 from PIL import Image
 from skimage import data
 
-from nst import video
-from nst.checkpoint import load_checkpoint
-from nst.coherence import MotionTracker
-from nst.config import VideoConfig
-from nst.flow import FlowEstimator
-from nst.frames import Frame
-from nst.painting import Paint, followed, stylize_frames
-from nst.styles import style_code
-from nst.tensors import resize, to_float
+from nst.core.tensors import resize, to_float
+from nst.media.frames import Frame
+from nst.models.checkpoint import load_checkpoint
+from nst.motion.coherence import MotionTracker
+from nst.motion.flow import FlowEstimator
+from nst.options.stylize import VideoConfig
+from nst.styles.codes import style_code
+from nst.stylize import videos as video
+from nst.stylize.frames import Paint, followed, stylize_frames
 
 BLEND = VideoConfig.__dataclass_fields__["temporal_blend"].default
 
@@ -78,7 +78,7 @@ def test_a_report_says_what_the_line_says_and_more(tiny_path, tmp_path, style):
     options = {"checkpoint": str(tiny_path), "style": style, "device": "cpu", "quiet": True}
     options |= {"input_video": tmp_path / "in", "output_video": tmp_path / "out"}
     with pytest.warns(UserWarning, match="style is not measured: .*no picture of the style"):
-        line = video.stylize_video(VideoConfig(**options, report=tmp_path / "report.json"))
+        line = video.one_pass_video(VideoConfig(**options, report=tmp_path / "report.json"))
     figures = json.loads((tmp_path / "report.json").read_text())
     assert figures["frames"] == 12 and figures["flow"] == "dis"
     assert len(figures["over_time"]["1"]["frame"]) == 11

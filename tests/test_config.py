@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from nst.config import PictureConfig, TrainConfig, VideoConfig
 from nst.errors import InputError
-from nst.options import flag_of
+from nst.options.field import flag_of
+from nst.options.stylize import PictureConfig, VideoConfig
+from nst.options.train import TrainConfig
 
 # A second list of what has to be given, apart from the dataclasses.
 REQUIRED = {

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nst import convolution
-from nst.convolution import LEAST_CHANNELS, FrozenConvolution
+from nst.models import winograd as convolution
+from nst.models.winograd import LEAST_CHANNELS, FrozenConvolution
 
 
 @pytest.fixture

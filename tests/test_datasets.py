@@ -7,21 +7,20 @@ import pytest
 import torch
 from PIL import Image
 
-from nst.datasets import (
+from nst.core.tensors import to_uint8
+from nst.errors import InputError
+from nst.styles.pictures import find_styles, load_style
+from nst.train.datasets import (
     FRAMES_PER_VIDEO,
     Samples,
     center_crop,
-    find_styles,
     following,
     hold_out,
     load_contents,
-    load_style,
     open_content,
     random_crop,
     steps_of,
 )
-from nst.errors import InputError
-from nst.tensors import to_uint8
 
 
 def photo(path: Path, index: int = 0, size: tuple[int, int] = (48, 64)) -> Path:

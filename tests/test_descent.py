@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from nst.descent import adam, lbfgs
+from nst.optimize.optimizers import adam, lbfgs
 
 
 class Quadratic:

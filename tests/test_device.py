@@ -3,8 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from nst import device as module
-from nst.device import choose_device, choose_dtype, frame_workers
+from nst.core import device as module
+from nst.core.device import choose_device, choose_dtype, frame_workers
 from nst.errors import InputError
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")

@@ -8,9 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
+from nst.commands.evaluate import Sheet, evaluate, read_flow
 from nst.errors import InputError
-from nst.evaluation import EvaluationConfig, Sheet, evaluate, read_flow
-from nst.image_io import read_picture
+from nst.media.images import read_picture
+from nst.options.tools import EvaluationConfig
 
 SIZE = (64, 96)
 FRAMES = 12

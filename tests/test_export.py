@@ -13,12 +13,13 @@ from PIL import Image
 from skimage.data import astronaut
 from torch import Tensor
 
-from nst.checkpoint import Checkpoint, load_checkpoint
+from nst.commands.export import export
+from nst.core.tensors import resize, to_float
 from nst.errors import InputError
-from nst.export import ExportConfig, export
-from nst.one_pass import stylize
-from nst.styles import chosen_style
-from nst.tensors import resize, to_float
+from nst.models.checkpoint import Checkpoint, load_checkpoint
+from nst.options.tools import ExportConfig
+from nst.styles.codes import chosen_style
+from nst.stylize.forward import stylize
 
 # No multiple of 4 both ways; at 160 pixels and less the identity is looked at as it is, above on a
 # smaller copy, and on none where that would be too narrow.

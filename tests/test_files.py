@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from nst.core.files import check_place, replacing, write_json
 from nst.errors import InputError
-from nst.files import check_place, replacing, write_json
 
 
 def test_json_comes_back_as_it_was_and_paths_as_text(tmp_path):

@@ -7,10 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nst import flow
-from nst.flow import FlowEstimator
-from nst.warp import resize_flow, warp
-from nst.weights import RAFT_FILES
+from nst.models.weights import RAFT_FILES
+from nst.motion import flow
+from nst.motion.flow import FlowEstimator
+from nst.motion.warp import resize_flow, warp
 
 CPU = torch.device("cpu")
 

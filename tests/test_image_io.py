@@ -6,9 +6,9 @@ import pytest
 import torch
 from PIL import Image
 
+from nst.core.tensors import to_float, to_uint8
 from nst.errors import InputError
-from nst.image_io import list_pictures, load_image, read_picture, save_image
-from nst.tensors import to_float, to_uint8
+from nst.media.images import list_pictures, load_image, read_picture, save_image
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -169,7 +169,7 @@ def test_a_full_disk_leaves_the_old_picture_and_nothing_beside(tmp_path, monkeyp
             open(arguments[1], "wb").close()
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    target = "PIL.Image.Image.save" if broken == "save" else "nst.files.os.replace"
+    target = "PIL.Image.Image.save" if broken == "save" else "nst.core.files.os.replace"
     monkeypatch.setattr(target, fail)
     with pytest.raises(InputError, match="No space left"):
         save_image(1 - to_float(scene()), path)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from nst.losses import (
+from nst.losses.perceptual import (
     content_loss,
     correlations,
     gram_matrix,

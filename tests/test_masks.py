@@ -3,8 +3,8 @@ import pytest
 import torch
 from scipy.ndimage import uniform_filter
 
-from nst import masks
-from nst.masks import box, colour_plan, decided, feathered, guided_filter, without_islands
+from nst.regions import edges as masks
+from nst.regions.edges import box, colour_plan, decided, feathered, guided_filter, without_islands
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:

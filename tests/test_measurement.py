@@ -4,9 +4,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nst.flow import FlowEstimator
-from nst.losses import gram_matrix
-from nst.measurement import CONTENT_LAYERS, STYLE_LAYERS, Measurement, in_words, target_grams
+from nst.losses.perceptual import gram_matrix
+from nst.losses.video_metrics import (
+    CONTENT_LAYERS,
+    STYLE_LAYERS,
+    Measurement,
+    in_words,
+    target_grams,
+)
+from nst.motion.flow import FlowEstimator
 
 SIZE = (96, 128)
 

@@ -1,16 +1,16 @@
 import pytest
 import torch
 
-import nst.memory_plan
+import nst.optimize.memory
 from nst.errors import InputError
-from nst.memory_plan import LEAST_HISTORY, TILE, Plan, plan_memory
-from nst.optimize_options import OptimizeOptions
+from nst.optimize.memory import LEAST_HISTORY, TILE, Plan, plan_memory
+from nst.options.optimize import OptimizeOptions
 
 CPU = torch.device("cpu")
 
 
 def plan(monkeypatch, gigabytes, size=(3000, 4000), **options):
-    monkeypatch.setattr(nst.memory_plan, "free_memory", lambda device: gigabytes * 2**30)
+    monkeypatch.setattr(nst.optimize.memory, "free_memory", lambda device: gigabytes * 2**30)
     return plan_memory(size, OptimizeOptions(**options), CPU, torch.float32)
 
 

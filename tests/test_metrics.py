@@ -2,9 +2,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nst.losses import gram_matrix
-from nst.metrics import content_distance, e_stab, ssim, style_distances, warping_error
-from nst.warp import inside, warp
+from nst.losses.metrics import content_distance, e_stab, ssim, style_distances, warping_error
+from nst.losses.perceptual import gram_matrix
+from nst.motion.warp import inside, warp
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

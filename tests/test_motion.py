@@ -5,8 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nst import motion
-from nst.motion import second_frame, true_second_frame
+from nst.train import synthetic_motion as motion
+from nst.train.synthetic_motion import second_frame, true_second_frame
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from nst.losses import gram_matrix, relative_error, total_variation
-from nst.objective import (
+from nst.losses.perceptual import gram_matrix, relative_error, total_variation
+from nst.optimize.objective import (
     FeatureTarget,
     Objective,
     StyleTarget,
@@ -80,7 +80,7 @@ def test_computing_twice_changes_nothing(random_vgg):
 
 @pytest.mark.parametrize("loss", ["gram", "wasserstein"])
 def test_gradient_is_the_slope_in_float64(vgg_state, loss):
-    from nst.vgg import VGGFeatures
+    from nst.models.vgg import VGGFeatures
 
     vgg = VGGFeatures(vgg_state).double()
     content, image = picture(16, 20).double(), picture(16, 20, 1).double()

@@ -4,11 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nst.checkpoint import load_checkpoint
 from nst.errors import InputError
-from nst.one_pass import LEAST_SIDE, FoldedCodes, stylize, working_size
-from nst.styles import style_code
-from nst.transformer_net import TransformerNet
+from nst.models.checkpoint import load_checkpoint
+from nst.models.transformer_net import TransformerNet
+from nst.styles.codes import style_code
+from nst.stylize.forward import LEAST_SIDE, FoldedCodes, stylize, working_size
 
 
 def image(height: int, width: int) -> torch.Tensor:

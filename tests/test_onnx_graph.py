@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 import torch
 
-from nst.onnx_graph import Graph
+from nst.export.graph import Graph
 
 
 def run(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:

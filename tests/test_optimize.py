@@ -9,17 +9,17 @@ import pytest
 import torch
 from PIL import Image
 
-import nst.optimization
-import nst.optimize
-from nst.config import PictureConfig
-from nst.descent import Step
+import nst.optimize.coarse_to_fine
+import nst.optimize.images
+from nst.commands.stylize import stylize_pictures
+from nst.core.tensors import luminance
 from nst.errors import InputError
-from nst.image_io import load_image
-from nst.memory_plan import Plan
-from nst.optimization import scale_sizes
-from nst.optimize_options import OptimizeOptions
-from nst.pictures import stylize_pictures
-from nst.tensors import luminance
+from nst.media.images import load_image
+from nst.optimize.coarse_to_fine import scale_sizes
+from nst.optimize.memory import Plan
+from nst.optimize.optimizers import Step
+from nst.options.optimize import OptimizeOptions
+from nst.options.stylize import PictureConfig
 
 SIZE = (36, 48)
 
@@ -35,8 +35,8 @@ def paths(tmp_path) -> dict[str, Path]:
 @pytest.fixture
 def optimize(paths, monkeypatch, random_vgg):
     """Optimise with everything small; returns the path that was written."""
-    monkeypatch.setattr(nst.optimize, "load_vgg19", lambda path: None)
-    monkeypatch.setattr(nst.optimize, "VGGFeatures", lambda state, pooling: random_vgg)
+    monkeypatch.setattr(nst.optimize.images, "load_vgg19", lambda path: None)
+    monkeypatch.setattr(nst.optimize.images, "VGGFeatures", lambda state, pooling: random_vgg)
 
     def call(name="out.png", **options) -> Path:
         small = {
@@ -140,9 +140,9 @@ def test_points_that_are_only_tried_end_nothing(monkeypatch):
     """Ten trials in a row that lie higher than what was found: L-BFGS looks on."""
     image = torch.zeros(1, 3, 8, 8)
     tried = [Step(image, {"loss": 1.0 + 0.1 * i}) for i in range(40)]
-    monkeypatch.setattr(nst.optimization, "lbfgs", lambda *_: iter(tried))
+    monkeypatch.setattr(nst.optimize.coarse_to_fine, "lbfgs", lambda *_: iter(tried))
     plan = Plan(None, False, 20)
-    found = nst.optimization.paint(None, image, OptimizeOptions(), 40, plan)
+    found = nst.optimize.coarse_to_fine.paint(None, image, OptimizeOptions(), 40, plan)
     assert len(list(found)) == 40
 
 
@@ -156,7 +156,7 @@ def test_the_picture_so_far_is_kept_when_interrupted(optimize, paths, monkeypatc
 
         return log
 
-    monkeypatch.setattr(nst.optimize, "open_log", interrupted)
+    monkeypatch.setattr(nst.optimize.images, "open_log", interrupted)
     with pytest.raises(KeyboardInterrupt):
         optimize(steps=20, scales=1)
     told = record(paths["root"] / "out.png")
@@ -165,14 +165,14 @@ def test_the_picture_so_far_is_kept_when_interrupted(optimize, paths, monkeypatc
 
 
 def test_no_number_in_the_loss_keeps_the_last_good_picture(optimize, paths, monkeypatch):
-    good = nst.optimization.lbfgs
+    good = nst.optimize.coarse_to_fine.lbfgs
 
     def breaking(loss, image, history):
         for count, step in enumerate(good(loss, image, history)):
             terms = {"style": float("nan")} if count == 3 else step.terms
             yield type(step)(step.image, terms)
 
-    monkeypatch.setattr(nst.optimization, "lbfgs", breaking)
+    monkeypatch.setattr(nst.optimize.coarse_to_fine, "lbfgs", breaking)
     with pytest.raises(InputError, match="no number at step 4.*--precision float32"):
         optimize(steps=20, scales=1)
     assert record(paths["root"] / "out.png")["losses"][-1]["step"] == 3

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import nst.frame_painter
-import nst.frame_store
-import nst.optimize_video
-from nst.config import VideoConfig
+import nst.optimize.frame_store
+import nst.optimize.frames
+import nst.optimize.videos
+from nst.commands.stylize import stylize_video
+from nst.core.tensors import resize
 from nst.errors import InputError
-from nst.image_io import load_image
-from nst.losses import gram_matrix, relative_error
-from nst.tensors import resize
-from nst.video import stylize_video
+from nst.losses.perceptual import gram_matrix, relative_error
+from nst.media.images import load_image
+from nst.options.stylize import VideoConfig
 
 SIZE = (32, 48)
 FRAMES = 3
@@ -24,8 +24,8 @@ FRAMES = 3
 
 @pytest.fixture
 def optimize(tmp_path, monkeypatch, random_vgg):
-    monkeypatch.setattr(nst.optimize_video, "load_vgg19", lambda path: None)
-    monkeypatch.setattr(nst.optimize_video, "VGGFeatures", lambda *args: random_vgg)
+    monkeypatch.setattr(nst.optimize.videos, "load_vgg19", lambda path: None)
+    monkeypatch.setattr(nst.optimize.videos, "VGGFeatures", lambda *args: random_vgg)
     media.make_clip(tmp_path / "in.mp4", frames=FRAMES, size=SIZE)
     Image.fromarray(media.colour_bars((56, 72))).save(tmp_path / "style.png")
 
@@ -55,14 +55,14 @@ def pictures(folder: Path) -> list[np.ndarray]:
 
 def stop_at(monkeypatch, turn: int, number: int) -> None:
     """Have Ctrl-C come before this frame is finished."""
-    keep = nst.frame_store.FrameStore.keep
+    keep = nst.optimize.frame_store.FrameStore.keep
 
     def stopping(self, *args):
         if args[:2] == (turn, number):
             raise KeyboardInterrupt
         keep(self, *args)
 
-    monkeypatch.setattr(nst.frame_store.FrameStore, "keep", stopping)
+    monkeypatch.setattr(nst.optimize.frame_store.FrameStore, "keep", stopping)
 
 
 def test_the_report_has_the_styles_distance_at_the_size_it_was_looked_at(
@@ -86,16 +86,16 @@ def test_a_style_too_narrow_to_be_measured_is_told_before_the_work_and_does_not_
 ):
     Image.fromarray(media.colour_bars((8, 72))).save(tmp_path / "strip.png")
     painting = []
-    paint_frames = nst.optimize_video._paint_frames
+    paint_frames = nst.optimize.videos._paint_frames
     monkeypatch.setattr(
-        nst.optimize_video, "_paint_frames", lambda *a: painting.append(1) or paint_frames(*a)
+        nst.optimize.videos, "_paint_frames", lambda *a: painting.append(1) or paint_frames(*a)
     )
 
     def note(message, *_, **__):
         told.append((str(message), len(painting)))
 
     told = []
-    monkeypatch.setattr(nst.optimize_video.warnings, "warn", note)
+    monkeypatch.setattr(nst.optimize.videos.warnings, "warn", note)
     report = tmp_path / "report.json"
     assert optimize("out", style_path=(tmp_path / "strip.png",), report=report).is_dir()
     assert len(told) == 1 and told[0][1] == 0
@@ -148,13 +148,13 @@ def test_a_still_video_stays_still_and_frames_by_themselves_do_not_follow(optimi
 
 def test_loop_ties_the_last_frame_to_the_first(optimize, monkeypatch):
     seen = []
-    carry = nst.frame_painter.carry
+    carry = nst.optimize.frames.carry
 
     def noting(frame, others, flow):
         seen.append(len(others))
         return carry(frame, others, flow)
 
-    monkeypatch.setattr(nst.frame_painter, "carry", noting)
+    monkeypatch.setattr(nst.optimize.frames, "carry", noting)
     optimize("a", passes=2, lags=(1,))
     # The first frame of each pass has nothing before it.
     assert len(seen) == 2 * (FRAMES - 1)

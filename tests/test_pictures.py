@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nst.config import PictureConfig
+from nst.commands.stylize import stylize_pictures
 from nst.errors import InputError
-from nst.pictures import stylize_pictures
+from nst.options.stylize import PictureConfig
 
 
 @pytest.fixture

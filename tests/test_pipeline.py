@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from nst.pipeline import in_background, in_order
+from nst.core.threads import in_background, in_order
 
 
 @pytest.fixture(autouse=True)

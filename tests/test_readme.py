@@ -14,8 +14,8 @@ from media import make_clip
 from PIL import Image
 from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large
 
-from nst.checkpoint import load_checkpoint
-from nst.weights import DEEPLAB_FILES
+from nst.models.checkpoint import load_checkpoint
+from nst.models.weights import DEEPLAB_FILES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -24,7 +24,7 @@ COMMANDS = [
     line for block in BLOCK.findall(README) for line in block.splitlines() if line[:7] == "python "
 ]
 OURS = [c for c in COMMANDS if c.split()[1] in ("stylize_video.py", "style_transfer.py")]
-EXPORTING = [c for c in COMMANDS if c.startswith("python -m nst.export")]
+EXPORTING = [c for c in COMMANDS if c.startswith("python -m nst export")]
 TRAINING = [c for c in COMMANDS if c.split()[1] == "train.py"]
 # What would be long is made short; everything else is run to the letter.
 SHORTENED = [
@@ -112,7 +112,7 @@ def test_stylizing_commands_run(command, newcomer, environment):
 
 def test_measuring_commands_run(newcomer, environment):
     (newcomer / "painted.mp4").write_bytes((newcomer / "results" / "sample.mp4").read_bytes())
-    measuring = [c for c in COMMANDS if c.startswith("python -m nst.evaluation")]
+    measuring = [c for c in COMMANDS if c.startswith("python -m nst evaluate")]
     assert measuring
     for command in measuring:
         run(command, newcomer, **environment)
@@ -133,7 +133,7 @@ def test_exported_styles_are_written_and_the_code_below_paints_with_one(newcomer
 
 
 def test_listing_commands_run(newcomer):
-    listing = [c for c in COMMANDS if c.startswith("python -m nst.catalogue")]
+    listing = [c for c in COMMANDS if c.startswith("python -m nst styles")]
     assert listing
     for command in listing:
         run(f"{command} --checkpoint fast", newcomer)

@@ -4,10 +4,10 @@ import media
 import pytest
 import torch
 
-from nst.losses import gram_matrix, style_loss
-from nst.refinement import STYLE_LAYERS, code_tuner
-from nst.vgg import VGGFeatures
-from nst.weights import load_vgg19_front
+from nst.losses.perceptual import gram_matrix, style_loss
+from nst.models.vgg import VGGFeatures
+from nst.models.weights import load_vgg19_front
+from nst.styles.tuning import STYLE_LAYERS, code_tuner
 
 
 def test_the_style_comes_nearer_and_the_net_stays(any_style):

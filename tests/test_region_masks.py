@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from nst.coherence import Motion
 from nst.errors import InputError
-from nst.mask_files import picture_streams, video_streams
-from nst.region_masks import GivenMasks, SegmentedMasks
-from nst.regions import parse_regions
-from nst.segmentation import CLASSES
+from nst.models.deeplab import CLASSES
+from nst.motion.coherence import Motion
+from nst.regions.given import picture_streams, video_streams
+from nst.regions.segmented import GivenMasks, SegmentedMasks
+from nst.regions.spec import parse_regions
 
 SIZE = (24, 40)
 FRAME = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(0))

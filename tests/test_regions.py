@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from nst.config import PictureConfig, VideoConfig
 from nst.errors import InputError
-from nst.regions import chosen_styles, parse_regions
-from nst.segmentation import CLASSES
-from nst.styles import style_code
+from nst.models.deeplab import CLASSES
+from nst.options.stylize import PictureConfig, VideoConfig
+from nst.regions.spec import chosen_styles, parse_regions
+from nst.styles.codes import style_code
 
 
 def styles_by_class(*texts: str, style: str | None = None) -> dict[str, str]:

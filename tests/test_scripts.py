@@ -14,8 +14,8 @@ from PIL import Image
 
 import style_transfer
 import stylize_video
-from nst.cli import run
-from nst.config import PictureConfig, VideoConfig
+from nst.commands.parser import run
+from nst.options.stylize import PictureConfig, VideoConfig
 
 ROOT = Path(__file__).parents[1]
 SIZE = (48, 64)

@@ -7,10 +7,11 @@ from torchvision.models.segmentation import (
     deeplabv3_mobilenet_v3_large,
 )
 
-from nst import segmentation, weights
 from nst.errors import InputError
-from nst.segmentation import CLASSES, Segmenter
-from nst.weights import DEEPLAB_FILES, SMALL_DEEPLAB
+from nst.models import deeplab as segmentation
+from nst.models import weights
+from nst.models.deeplab import CLASSES, Segmenter
+from nst.models.weights import DEEPLAB_FILES, SMALL_DEEPLAB
 
 
 def test_classes_are_torchvisions():

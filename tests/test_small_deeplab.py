@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.small_deeplab import SmallDeepLab
-from nst.tflite import read_tensors
-from nst.weights import SMALL_DEEPLAB
+from nst.models.mobile_deeplab import SmallDeepLab
+from nst.models.tflite import read_tensors
+from nst.models.weights import SMALL_DEEPLAB
 
 # Stride, dilation of each inverted residual, by the graph of the file.
 BLOCKS = [(1, 1), (2, 1), (1, 1), (2, 1)] + 3 * [(1, 1)] + 7 * [(1, 2)] + 3 * [(1, 4)]

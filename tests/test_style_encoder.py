@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from nst.style_encoder import PIXEL_SCALES, RunningNorm, StyleEncoder, _correlations
+from nst.models.style_encoder import PIXEL_SCALES, RunningNorm, StyleEncoder, _correlations
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_running_norm_standardises_what_it_has_seen():
 
 
 def test_the_shipped_size_is_below_eight_megabytes():
-    from nst.transformer_net import TransformerNet
+    from nst.models.transformer_net import TransformerNet
 
     net = TransformerNet((16, 32, 64))
     encoder = StyleEncoder(net.code_length)

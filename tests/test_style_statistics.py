@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from nst.losses import gram_matrix
-from nst.style_statistics import blend_moments, layer_weights, moment_sums, style_distance
+from nst.losses.moments import blend_moments, layer_weights, moment_sums, style_distance
+from nst.losses.perceptual import gram_matrix
 
 
 def noise(*shape, seed=0):

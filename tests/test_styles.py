@@ -9,10 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from nst.config import PictureConfig, VideoConfig
-from nst.datasets import load_style
 from nst.errors import InputError
-from nst.styles import (
+from nst.options.stylize import PictureConfig, VideoConfig
+from nst.styles.codes import (
     STYLE_SIDE,
     CrossFade,
     chosen_style,
@@ -21,6 +20,7 @@ from nst.styles import (
     style_code,
     wanted_checkpoint,
 )
+from nst.styles.pictures import load_style
 
 
 @pytest.mark.parametrize(

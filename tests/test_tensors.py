@@ -5,7 +5,7 @@ from PIL import Image
 from scipy.ndimage import uniform_filter
 from skimage.color import rgb2yiq
 
-from nst.tensors import (
+from nst.core.tensors import (
     blur,
     fit,
     keep_color,

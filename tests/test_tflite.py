@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from nst.tflite import read_tensors
+from nst.models.tflite import read_tensors
 
 
 class Writer:

@@ -15,17 +15,17 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import nst.training
-from nst.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from nst.config import TrainConfig
-from nst.datasets import find_styles, load_style
+import nst.train.loop
 from nst.errors import InputError
-from nst.losses import gram_matrix
-from nst.metrics import style_distances
-from nst.style_targets import CODE_RATE
-from nst.training import learning_rate, losses, start, train
-from nst.transformer_net import TransformerNet
-from nst.vgg import VGGFeatures
+from nst.losses.metrics import style_distances
+from nst.losses.perceptual import gram_matrix
+from nst.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from nst.models.transformer_net import TransformerNet
+from nst.models.vgg import VGGFeatures
+from nst.options.train import TrainConfig
+from nst.styles.pictures import find_styles, load_style
+from nst.train.loop import learning_rate, losses, start, train
+from nst.train.sources import CODE_RATE
 
 ROOT = Path(__file__).parents[1]
 INDICES = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
@@ -46,7 +46,7 @@ def style_picture(name: str) -> np.ndarray:
 @pytest.fixture
 def config(tmp_path, monkeypatch, vgg_state) -> TrainConfig:
     """A run of two styles on four photos, as small as can be, with random VGG weights."""
-    monkeypatch.setattr(nst.training, "load_vgg19", lambda path: vgg_state)
+    monkeypatch.setattr(nst.train.loop, "load_vgg19", lambda path: vgg_state)
     for folder in ("photos", "styles", "out"):
         (tmp_path / folder).mkdir()
     for index in range(4):
@@ -82,7 +82,7 @@ class Recorder:
         self.terms: list[dict[str, torch.Tensor]] = []
         self.drawn: list[torch.Tensor] = []
         self.strike, self.at = strike, at
-        monkeypatch.setattr(nst.training, "losses", self)
+        monkeypatch.setattr(nst.train.loop, "losses", self)
 
     def __call__(self, net, codes, vgg, grams, image, style, *others):
         self.net, self.codes = net, codes
@@ -206,14 +206,14 @@ from pathlib import Path
 
 import torch
 
-import nst.training
-from nst.config import TrainConfig
+import nst.train.loop
+from nst.options.train import TrainConfig
 
 torch.set_num_threads(1)
 folder = Path(sys.argv[1])
 given = torch.load(folder / "given.pt", weights_only=True)
-nst.training.load_vgg19 = lambda path: given["vgg"]
-real, seen, totals = nst.training.losses, {}, []
+nst.train.loop.load_vgg19 = lambda path: given["vgg"]
+real, seen, totals = nst.train.loop.losses, {}, []
 
 
 def losses(net, codes, *others):
@@ -223,9 +223,9 @@ def losses(net, codes, *others):
     return terms
 
 
-nst.training.losses = losses
+nst.train.loop.losses = losses
 options = {k: Path(folder, v[1:]) if str(v)[0] == "@" else v for k, v in given["options"].items()}
-nst.training.train(TrainConfig(**options))
+nst.train.loop.train(TrainConfig(**options))
 state = {**seen["net"].state_dict(), "codes": seen["codes"].detach()}
 torch.save({"weights": state, "totals": totals}, folder / f"rank{os.environ['RANK']}.pt")
 """

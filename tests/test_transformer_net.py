@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nst.transformer_net import (
+from nst.models.transformer_net import (
     TransformerNet,
     _doubled_convolution,
     _Norms,

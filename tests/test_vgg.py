@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torchvision.models import vgg19
 
 from nst.errors import InputError
-from nst.vgg import BLOCKS, LAYERS, VGGFeatures
-from nst.weights import VGG19, load_state, load_vgg19_front
+from nst.models.vgg import BLOCKS, LAYERS, VGGFeatures
+from nst.models.weights import VGG19, load_state, load_vgg19_front
 
 # Rectifiers in torchvision's `features`, by its own printout.
 TORCHVISION_RELUS = {

@@ -18,19 +18,20 @@ import torch
 from PIL import Image
 from tqdm import TMonitor
 
-from nst import video, video_writer
-from nst.config import VideoConfig
-from nst.datasets import load_style
+from nst.core.tensors import to_float
 from nst.errors import InputError
-from nst.frames import Frame
-from nst.gif_encoder import GifEncoder
-from nst.painting import Paint, followed, stylize_frames
-from nst.refinement import code_tuner
-from nst.styles import STYLE_SIDE, style_code
-from nst.tensors import to_float
-from nst.transformer_net import TransformerNet
-from nst.video_encoder import FileEncoder
-from nst.video_writer import VideoWriter
+from nst.media import video_writer
+from nst.media.encoder import FileEncoder
+from nst.media.frames import Frame
+from nst.media.gif import GifEncoder
+from nst.media.video_writer import VideoWriter
+from nst.models.transformer_net import TransformerNet
+from nst.options.stylize import VideoConfig
+from nst.styles.codes import STYLE_SIDE, style_code
+from nst.styles.pictures import load_style
+from nst.styles.tuning import code_tuner
+from nst.stylize import videos as video
+from nst.stylize.frames import Paint, followed, stylize_frames
 
 SIZE = (48, 64)
 CPU = torch.device("cpu")
@@ -57,7 +58,7 @@ def run(tiny_path) -> Callable[..., Path]:
         defaults = {"style": "wave", "checkpoint": str(tiny_path), "temporal_blend": 0.0}
         machine = {"device": "cpu", "precision": "float32", "quiet": True}
         options = defaults | machine | options
-        video.stylize_video(VideoConfig(input_video=source, output_video=output, **options))
+        video.one_pass_video(VideoConfig(input_video=source, output_video=output, **options))
         return output
 
     return call

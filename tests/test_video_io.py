@@ -18,11 +18,11 @@ import pytest
 import torch
 from PIL import Image
 
+from nst.core.tensors import to_float, to_uint8
 from nst.errors import InputError
-from nst.frames import Frame, StreamInfo
-from nst.tensors import to_float, to_uint8
-from nst.video_reader import open_video
-from nst.video_writer import create_video
+from nst.media.frames import Frame, StreamInfo
+from nst.media.video_reader import open_video
+from nst.media.video_writer import create_video
 
 FILES = ("mp4", "mkv", "mov", "webm", "avi", "gif")
 KINDS = (*FILES, "folder")

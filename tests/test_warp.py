@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nst.warp import flow_validity, inside, resize_flow, sharp_warp, warp
+from nst.motion.warp import flow_validity, inside, resize_flow, sharp_warp, warp
 
 
 def texture(height=24, width=32, seed=0):

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torchvision.models import VGG19_Weights
 
-from nst import weights
 from nst.errors import InputError
-from nst.weights import VGG19, VGG19_TORCHVISION, fetch, load_state, load_vgg19
+from nst.models import weights
+from nst.models.weights import VGG19, VGG19_TORCHVISION, fetch, load_state, load_vgg19
 
 
 def as_file(mark: float) -> bytes:

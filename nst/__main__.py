@@ -1,0 +1,129 @@
+"""Every command by its name, such as `python -m nst video --help`."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from nst.commands.parser import run
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: what it is, for --help, and where its options and its work are.
+
+    Args:
+        description: its first line also stands in the list of commands.
+        config, main: "module:name" of the options' dataclass and of the function that takes one.
+            They are imported only when the command runs, and torch with the second alone.
+    """
+
+    description: str
+    config: str
+    main: str
+
+
+COMMANDS = {
+    "picture": Command(
+        """Paint a picture, or a folder of them: optimize its pixels, or one pass of a net.
+
+    python -m nst picture --content-path in.jpg --style-path wave.jpg --output out.png
+""",
+        "nst.options.stylize:PictureConfig",
+        "nst.commands.stylize:stylize_pictures",
+    ),
+    "video": Command(
+        """Stylize a video; timing and sound are kept.
+
+    python -m nst video --input-video in.mp4 --output-video out.mp4 --style wave
+""",
+        "nst.options.stylize:VideoConfig",
+        "nst.commands.stylize:video",
+    ),
+    "train": Command(
+        """Train one net on photos and style pictures; the checkpoint holds all the styles.
+
+    python -m nst train --content-dir photos --style-dir styles --output my.safetensors
+""",
+        "nst.options.train:TrainConfig",
+        "nst.train.loop:train",
+    ),
+    "styles": Command(
+        """List the styles of a checkpoint, and paint a sheet of what they look like.
+
+    python -m nst styles --output styles.png
+""",
+        "nst.options.tools:CatalogueConfig",
+        "nst.commands.list_styles:catalogue",
+    ),
+    "evaluate": Command(
+        """Measure a stylized video, by any tool, beside its original.
+
+    python -m nst evaluate --original in.mp4 --stylized out.mp4 --style style.jpg
+""",
+        "nst.options.tools:EvaluationConfig",
+        "nst.commands.evaluate:main",
+    ),
+    "export": Command(
+        """Write a net and a style as one ONNX file.
+
+    python -m nst export --checkpoint fast --style great_wave --output wave.onnx
+
+The model takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives `stylized`, alike: any batch,
+any size from 16 pixels. ONNX Runtime paints with it what we paint. At full strength OpenCV 5 does
+too, and OpenCV 4 with --fixed-size; less takes a smoothing resize that they do not have. The code
+of a --style-path is tuned on a photo of scikit-image's, since what will be painted is not known.
+""",
+        "nst.options.tools:ExportConfig",
+        "nst.commands.export:export",
+    ),
+    "options": Command(
+        """Print the page of every command's options, OPTIONS.md.
+
+    python -m nst options > OPTIONS.md
+""",
+        "nst.options.tools:OptionsConfig",
+        "nst.commands.options_page:main",
+    ),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command that is named first and return its exit status."""
+    name, *rest = [*(sys.argv[1:] if argv is None else argv)] or ["--help"]
+    if name in ("-h", "--help"):
+        sys.stdout.write(usage())
+        return 0
+    if name not in COMMANDS:
+        sys.stderr.write(f"error: no command {name!r}; there are: {', '.join(COMMANDS)}\n")
+        return 2
+    command = COMMANDS[name]
+    return run(
+        lambda config: named(command.main)(config),
+        named(command.config),
+        command.description,
+        rest,
+        prog=f"python -m nst {name}",
+    )
+
+
+def usage() -> str:
+    """Return the list of commands."""
+    lines = ["usage: python -m nst COMMAND ...", ""]
+    for name, command in COMMANDS.items():
+        lines.append(f"  {name:10}{command.description.splitlines()[0]}")
+    return "\n".join([*lines, "", "COMMAND --help tells more.", ""])
+
+
+def named(place: str):
+    """Import what a text of the form "module:name" names.
+
+    >>> named("fractions:Fraction")(1, 2)
+    Fraction(1, 2)
+    """
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,67 @@
+"""The story of a style carried elsewhere: net and style as one ONNX file.
+
+    python -m nst export --checkpoint fast --style great_wave --output wave.onnx
+
+It takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives `stylized`, alike: any batch, any
+size from 16 pixels. ONNX Runtime paints with it what we paint. At full strength OpenCV 5 does too,
+and OpenCV 4 with --fixed-size; less takes a smoothing resize that they do not have. The code of a
+--style-path is tuned on a photo of scikit-image's, since what will be painted is not known.
+"""
+
+import json
+from pathlib import Path
+
+from torch import Tensor
+
+from nst.core.files import check_place, replacing
+from nst.core.tensors import to_float
+from nst.errors import InputError
+from nst.export.onnx import onnx_model
+from nst.models.checkpoint import load_checkpoint
+from nst.options.tools import ExportConfig
+from nst.styles.codes import chosen_style, wanted_checkpoint, wanted_shares
+from nst.styles.tuning import code_tuner
+from nst.stylize.forward import LEAST_SIDE
+
+
+def export(config: ExportConfig) -> str:
+    """Write the file that `config` asks for, and return what it is, in one line.
+
+    Raises:
+        InputError: something the user gave is wrong; nothing is written then.
+    """
+    if config.output.suffix.lower() != ".onnx":
+        raise InputError(f"--output is {config.output}: its ending must be .onnx")
+    check_place(config.output, "--output")
+    size = config.fixed_size
+    if size and len(size) != 2:
+        raise InputError(f"--fixed-size has {len(size)} numbers: give the height and the width")
+    name = wanted_checkpoint(config, "fast")
+    checkpoint = load_checkpoint(name)
+    shares, strength = wanted_shares(config, checkpoint)
+    tune = code_tuner(checkpoint.net, _sample, config.refine_steps)
+    code, left_alone = chosen_style(config, checkpoint, tune)
+    description = {
+        "styles": {Path(style).name: share for style, share in shares.items()},
+        "strength": strength * config.strength,
+        "checkpoint": Path(name).name,
+        "widths": checkpoint.net.widths,
+        "training": checkpoint.training,
+        "image": "RGB, float32 (N, 3, H, W) in [0, 1]; stylized is alike",
+    }
+    metadata = {"nst": json.dumps(description, default=str)}
+    model, opset = onnx_model(
+        checkpoint.net, code, checkpoint.codes[:1], left_alone, size, metadata
+    )
+    content = model.SerializeToString()
+    with replacing(config.output) as partial:
+        partial.write_bytes(content)
+    taken = f"{size[1]}x{size[0]} pixels" if size else f"any size from {LEAST_SIDE} pixels"
+    return f"{config.output}: {len(content) / 1e6:.1f} MB, opset {opset}, takes {taken}"
+
+
+def _sample() -> list[Tensor]:
+    """Return a photo that stands for what will be painted."""
+    from skimage import data  # late: it is slow to import
+
+    return [to_float(data.astronaut())]

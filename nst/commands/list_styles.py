@@ -1,0 +1,95 @@
+"""The story of a list of styles: which ones a checkpoint has, and what they look like.
+
+python -m nst styles --output styles.png
+"""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+from torch import Tensor
+from tqdm import tqdm
+
+from nst.core.tensors import to_float
+from nst.errors import InputError
+from nst.media.images import check_writable, read_picture, save_image
+from nst.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
+from nst.options.tools import CatalogueConfig
+from nst.styles.codes import names_of, style_code
+from nst.stylize.forward import stylize
+
+COLUMNS = 7
+SIDE, MARGIN, LABEL_HEIGHT, LETTERS = 256, 4, 26, 17  # in pixels
+
+
+def catalogue(config: CatalogueConfig) -> str:
+    """Return a line for each style, and write the sheet that `config` asks for.
+
+    Raises:
+        InputError: something the user gave is wrong; nothing is written then.
+    """
+    names = [config.checkpoint] if config.checkpoint else SHIPPED
+    checkpoints = {Path(name).stem: load_checkpoint(name) for name in names}
+    if config.output:
+        check_writable(config.output)
+        if not any(names_of(checkpoint) for checkpoint in checkpoints.values()):
+            raise InputError(f"{config.checkpoint} has no styles of its own: there is none to show")
+        save_image(sheet(checkpoints, _photo(config.content_path), config.quiet), config.output)
+    lines = []
+    for name, checkpoint in checkpoints.items():
+        lines += [f"{name}: {style}" for style in names_of(checkpoint)]
+        if checkpoint.encoder:
+            lines.append(f"{name}: any picture, by --style-path")
+    return "\n".join(lines)
+
+
+def sheet(checkpoints: dict[str, Checkpoint], content: Tensor, quiet: bool = True) -> Tensor:
+    """Return an image (1, 3, H, W) of all styles, each checkpoint's from a new row on.
+
+    Args:
+        content: (1, 3, `SIDE`, `SIDE`).
+    """
+    jobs = [(name, style) for name, each in checkpoints.items() for style in names_of(each)]
+    tiles: dict[str, list[Tensor]] = {name: [] for name, _ in jobs}
+    for name, style in tqdm(jobs, "painting", unit="style", disable=quiet):
+        tiles[name].append(_tile(name, checkpoints[name], style, content))
+    rows = [row[i : i + COLUMNS] for row in tiles.values() for i in range(0, len(row), COLUMNS)]
+    width = max(len(row) for row in rows) * (SIDE + MARGIN)
+    lines = [torch.cat(row, 3) for row in rows]
+    lines = [F.pad(line, (0, width - line.shape[3], 0, 0), value=1.0) for line in lines]
+    return F.pad(torch.cat(lines, 2), (MARGIN, 0, 0, MARGIN), value=1.0)
+
+
+def _photo(path: Path | None) -> Tensor:
+    if path:
+        return thumbnail(read_picture(path))
+    from skimage import data  # late: it is slow to import
+
+    return thumbnail(Image.fromarray(data.astronaut()[:400, 40:440]))
+
+
+def thumbnail(picture: Image.Image) -> Tensor:
+    """Return the middle of a picture as an image (1, 3, `SIDE`, `SIDE`)."""
+    return to_float(np.array(ImageOps.fit(picture, (SIDE, SIDE))))
+
+
+def _tile(name: str, checkpoint: Checkpoint, style: str, content: Tensor) -> Tensor:
+    """Return name, style picture where there is one, and the photo in that style."""
+    parts = [_label(f"{name}: {style}")]
+    if checkpoint.pictures:
+        blank = Image.new("RGB", (SIDE, SIDE), "white")
+        file = checkpoint.pictures.get(style)
+        parts.append(thumbnail(read_picture(BytesIO(file)) if file else blank))
+    code = style_code(checkpoint, style)
+    parts.append(stylize(checkpoint.net, content, code, torch.float32))
+    return torch.cat([F.pad(part, (0, MARGIN, 0, MARGIN), value=1.0) for part in parts], 2)
+
+
+def _label(text: str) -> Tensor:
+    strip = Image.new("RGB", (SIDE, LABEL_HEIGHT), "white")
+    font = ImageFont.load_default(LETTERS)
+    ImageDraw.Draw(strip).text((MARGIN, LABEL_HEIGHT // 2), text, "black", font, anchor="lm")
+    return to_float(np.array(strip))

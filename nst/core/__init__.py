@@ -1,0 +1,1 @@
+"""Tensors, devices, threads and files: what every other package stands on."""

@@ -1,0 +1,1 @@
+"""A network and a style as an ONNX model."""

@@ -1,0 +1,1 @@
+"""Perceptual losses, feature statistics, and the metrics of results."""

@@ -1,0 +1,83 @@
+"""What a result measures."""
+
+import torch
+from torch import Tensor
+
+from nst.core.tensors import to_uint8
+from nst.losses.perceptual import content_loss, gram_matrix, relative_error, temporal_loss
+from nst.motion.warp import warp
+
+
+def ssim(image: Tensor, reference: Tensor) -> float:
+    """Return the structural similarity of two images (1, 3, H, W), mean over RGB.
+
+    Wang et al., "Image Quality Assessment: From Error Visibility to Structural Similarity", 2004,
+    with their Gaussian window of 11 pixels, computed by scikit-image.
+    """
+    from skimage.metrics import structural_similarity  # late: training runs without it
+
+    return float(
+        structural_similarity(
+            to_uint8(image),
+            to_uint8(reference),
+            channel_axis=2,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+        )
+    )
+
+
+def style_distances(features: dict[str, Tensor], grams: dict[str, Tensor]) -> dict[str, float]:
+    """Return the relative error of the Gram matrices, layer by layer.
+
+    0 is the style itself, 1 what an all-zero picture's features would give.
+    """
+    errors = {k: relative_error(gram_matrix(features[k]), grams[k]) for k in grams}
+    return {layer: float(error.mean()) for layer, error in errors.items()}
+
+
+def content_distance(features: dict[str, Tensor], target: dict[str, Tensor]) -> float:
+    """Return the relative error of the features, averaged over the target's layers.
+
+    0 is the content itself, 1 what an all-zero picture's features would give.
+    """
+    return float(content_loss(features, target).mean())
+
+
+def warping_error(stylized: Tensor, carried: Tensor, validity: Tensor) -> float:
+    """Return the mean squared change along the motion, over the pixels that can be trusted.
+
+    A video's warping error is the root of the mean of its pairs': per channel, 1 is from black to
+    white. Lai et al., "Learning Blind Video Temporal Consistency", 2018, equation 8, as a root; the
+    flow and the validity are the original's.
+
+    Args:
+        stylized: (1, 3, H, W), the result at time t.
+        carried: the result at t - lag, warped to t.
+        validity: (1, 1, H, W).
+    """
+    return float(temporal_loss(stylized, carried, validity).mean())
+
+
+def e_stab(results: list[Tensor], flows: list[Tensor], masks: list[Tensor]) -> float:
+    """Return the stability error of Huang et al., "Real-Time Neural Style Transfer for Videos",
+    2017, equation 7: each result is compared with the next one, carried back along the true flow.
+
+    Unlike the warping error it divides by all pixels, not by those that count.
+
+    Args:
+        results: T images (1, 3, H, W).
+        flows: T - 1 flows (1, 2, H, W), forward: t -> t + 1, on the grid of t.
+        masks: T - 1 masks (1, 1, H, W), 1 where t is seen at t + 1 too.
+
+    Raises:
+        ValueError: not one flow and one mask less than results.
+    """
+    errors = [
+        ((result - warp(following, flow)) * mask).square().mean()
+        for result, following, flow, mask in zip(
+            results[:-1], results[1:], flows, masks, strict=True
+        )
+    ]
+    return float(torch.stack(errors).mean().sqrt())

@@ -1,0 +1,78 @@
+"""What of a picture's features is its style: their moments, of the whole or of each region.
+
+The moments of a picture are sums over its pixels. So they can be added up tile by tile, a blend of
+styles is a weighted mean of their moments, and soft regions weight each pixel.
+"""
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nst.losses.perceptual import (
+    at_least_float32,
+    correlations,
+    relative_error,
+    wasserstein_distance,
+)
+
+# layer -> (mean (K, C), second moment (K, C, C)) of K regions
+Moments = dict[str, tuple[Tensor, Tensor]]
+
+
+def moment_sums(features: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sums over the pixels of f (K, C) and f f' (K, C, C), in float32 at least.
+
+    Args:
+        features: (1, C, H, W).
+        weights: (K, H, W) in [0, 1]; f f' times the weight is the product of two f, each times its
+            square root.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        # Not features[0]: the slope of an index is a new map, in another layout.
+        flat = at_least_float32(features).squeeze(0).flatten(1)
+        rows = weights.flatten(1).to(flat)
+        if len(rows) == 1 and not weights.stride(-1):  # one number, repeated: no copy is needed
+            return (flat.sum(1) * rows[0, 0])[None], (correlations(flat) * rows[0, 0])[None]
+        return rows @ flat.T, torch.stack([(flat * row) @ flat.T for row in rows])
+
+
+def layer_weights(masks: Tensor, size: tuple[int, int], layer: str) -> Tensor:
+    """Bring regions (K, H, W) to a layer's resolution: (K, h, w).
+
+    Pooled, and from the second block on drawn in by one pixel of the layer, so that what a deep
+    feature sees is more and more the region's own (the guidance of Gatys et al., "Controlling
+    Perceptual Factors in Neural Style Transfer", 2017). A region too small for that is left whole.
+    """
+    pooled = F.adaptive_avg_pool2d(masks[None], size)[0]
+    if layer.startswith("relu1"):
+        return pooled
+    eroded = -F.max_pool2d(-pooled[None], 3, 1, 1)[0]
+    kept = eroded.sum((1, 2), keepdim=True) > 0.1 * pooled.sum((1, 2), keepdim=True)
+    return torch.where(kept, eroded, pooled)
+
+
+def blend_moments(moments: Iterable[Moments], weights: Iterable[float]) -> Moments:
+    """Return the moments of a canvas of which each style covers its share of the weights."""
+    pairs = list(zip(moments, weights, strict=True))
+    total = sum(weight for _, weight in pairs)
+    return {
+        layer: tuple(sum(m[layer][i] * (w / total) for m, w in pairs) for i in range(2))
+        for layer in pairs[0][0]
+    }
+
+
+def style_distance(loss: str, moments: Moments, target: Moments) -> Tensor:
+    """Return the relative distance (K,) of each region's style, averaged over the layers.
+
+    Args:
+        loss: gram (Gatys et al. 2015) or wasserstein, between normal distributions of the features.
+    """
+    terms = []
+    for layer, (mean, second) in target.items():
+        if loss == "gram":
+            terms.append(relative_error(moments[layer][1], second))
+        else:
+            terms.append(wasserstein_distance(*moments[layer], mean, second))
+    return torch.stack(terms).mean(0)

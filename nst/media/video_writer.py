@@ -1,0 +1,208 @@
+"""Videos out: files, GIFs and folders of numbered pictures, each whole or not there at all."""
+
+import errno
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+from nst.core.tensors import to_uint8
+from nst.errors import InputError
+from nst.media.encoder import SOUND, FileEncoder
+from nst.media.frames import Frame, StreamInfo
+from nst.media.gif import GifEncoder
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def create_video(
+    path: str | Path,
+    info: StreamInfo,
+    codec: str | None = None,
+    crf: float = 18,
+    preset: str = "veryfast",
+    keep_audio: bool = True,
+    threads: int = 0,
+) -> "VideoWriter":
+    """Create a video of the kind that the ending names: a file, a GIF or a folder of PNGs.
+
+    Every frame keeps its time, as finely as the kind can say it: a millisecond in mkv and webm,
+    1/100 s in a GIF, a whole frame of the average rate in avi. The size becomes even, by repeating
+    the last row or column, where H.264 and its like need it; webm gets square pixels. Sound is
+    copied, and encoded anew only where the kind cannot hold it; GIFs and folders have none. The
+    file appears under its name when it is whole: an error leaves nothing, Ctrl-C what was finished
+    until then.
+
+    Args:
+        codec: an encoder of FFmpeg's; None is libvpx-vp9 for webm, libx264 for the others.
+        crf: quality, lower is better, 0 to 51 (VP9: 63).
+        preset: x264's trade of time for size.
+        threads: of the encoder; 0 is one a core.
+
+    Raises:
+        InputError: nothing can be written there or like this.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    folder = path.is_dir() or not suffix
+    if not folder and suffix not in (*SOUND, ".gif"):
+        kinds = ", ".join((*SOUND, ".gif"))
+        raise InputError(f"{path}: unknown ending {suffix}; give {kinds} or none for a folder")
+    if info.path and path.exists() and info.path.exists() and path.samefile(info.path):
+        raise InputError(f"{path}: is the input; give the output another name")
+    if path.exists() and folder and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f"{path}: is there already and not an empty folder; give another name")
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    if temporary.is_dir():
+        shutil.rmtree(temporary)
+    try:
+        temporary.mkdir() if folder else temporary.touch()
+    except FileNotFoundError:
+        message = f"{path.parent}: no such folder; create it or give another output"
+        raise InputError(message) from None
+    except OSError as error:
+        message = f"{path.parent}: cannot be written ({error.strerror}); give another output"
+        raise InputError(message) from None
+    try:
+        if folder:
+            encoder = _PictureWriter(temporary)
+        elif suffix == ".gif":
+            encoder = GifEncoder(temporary, info)
+        else:
+            codec = codec or ("libvpx-vp9" if suffix == ".webm" else "libx264")
+            options = {"crf": f"{crf:g}"}
+            if "x26" in codec:
+                options["preset"] = preset
+            elif "vp9" in codec:
+                options |= {"deadline": "good", "cpu-used": "5", "row-mt": "1"}
+            sound = info.path if keep_audio else None
+            encoder = FileEncoder(
+                temporary, info, codec, options, sound, threads or os.cpu_count() or 1
+            )
+        return VideoWriter(path, temporary, encoder)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+class VideoWriter:
+    """A video that is being written beside its final name, which `close` gives it."""
+
+    def __init__(
+        self, path: Path, temporary: Path, encoder: "FileEncoder | GifEncoder | _PictureWriter"
+    ) -> None:
+        self._path, self._temporary, self._encoder = path, temporary, encoder
+        self._shape: tuple[int, ...] | None = None
+        self._last = -1
+        self._open = True
+
+    def write(self, frame: Frame) -> None:
+        """Append a frame; one that is not later than the last comes one tick after it.
+
+        Raises:
+            InputError: no space left.
+            ValueError: it differs from the first frame in size.
+        """
+        array = to_uint8(frame.image)
+        if self._shape not in (None, array.shape):
+            raise ValueError(f"frame of shape {array.shape} after one of {self._shape}")
+        self._shape = array.shape
+        self._last = max(frame.pts, self._last + 1)
+        with _uninterrupted(), self._explained():
+            self._encoder.write(array, self._last, frame.duration)
+
+    def close(self, complete: bool = True) -> None:
+        """Finish the video and give it its name; incomplete, its sound ends with its frames."""
+        if not self._open:
+            return
+        if self._shape is None:
+            self.discard()
+            raise InputError(f"{self._path}: not one frame to write; nothing is written")
+        with _uninterrupted():
+            try:
+                with self._explained():
+                    self._encoder.finish(complete)
+                    if self._temporary.is_dir() and self._path.is_dir():
+                        self._path.rmdir()
+                    os.replace(self._temporary, self._path)
+            except BaseException:
+                self.discard()
+                raise
+            self._open = False
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        if self._open:
+            self._open = False
+            with suppress(av.FFmpegError):
+                self._encoder.abort()
+            _remove(self._temporary)
+
+    def __enter__(self) -> "VideoWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        if kind is None or (interrupted and self._shape is not None):
+            self.close(complete=not interrupted)
+        else:
+            self.discard()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, av.FFmpegError) as error:
+            if error.errno not in FULL_DISK:
+                raise
+            message = f"{self._path}: no space left on its disk; free some or give another output"
+            raise InputError(message) from None
+
+
+class _PictureWriter:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+
+    def write(self, array: np.ndarray, pts: int, duration: int) -> None:
+        Image.fromarray(array).save(self._folder / f"{self._count:06d}.png", compress_level=1)
+        self._count += 1
+
+    def finish(self, complete: bool) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done: half a picture is worth nothing."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    held: list[tuple] = []
+    signal.signal(signal.SIGINT, lambda *given: held.append(given))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held:
+        before(*held[0])
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

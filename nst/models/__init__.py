@@ -1,0 +1,1 @@
+"""The networks, the checkpoint file, and third-party weights."""

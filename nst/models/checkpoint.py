@@ -1,0 +1,118 @@
+"""Our own checkpoint file: a net, its styles' codes and how they were made, as safetensors.
+
+An any-style checkpoint also holds the encoder that turns a picture into a code of its net.
+
+Data only: nothing in the file can run. The metadata entry `nst` is JSON.
+"""
+
+import json
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from nst.core.files import replacing
+from nst.errors import InputError
+from nst.models.style_encoder import StyleEncoder
+from nst.models.transformer_net import TransformerNet
+
+SHIPPED = ("quality", "fast", "any_style")
+IDENTITY = "identity"
+
+
+@dataclass
+class Checkpoint:
+    """A net with its styles.
+
+    Args:
+        net: the transformer.
+        codes: (K, D), one row a style.
+        styles: the K names; the first is `identity`, "leave it alone".
+        training: how it was made: options, steps, versions.
+        pictures: style's name -> the picture it was learned from, a small JPEG file.
+        encoder: predicts the code of any picture; None where none was trained.
+    """
+
+    net: TransformerNet
+    codes: Tensor
+    styles: tuple[str, ...]
+    training: dict = field(default_factory=dict)
+    pictures: dict[str, bytes] = field(default_factory=dict)
+    encoder: StyleEncoder | None = None
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> None:
+    """Write a checkpoint beside `path` and rename it, so that no half of one is ever seen."""
+    net = checkpoint.net
+    tensors = {f"net.{name}": value for name, value in net.state_dict().items()}
+    tensors["codes"] = checkpoint.codes
+    encoder = checkpoint.encoder
+    if encoder:
+        tensors |= {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
+    tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in tensors.items()}
+    description = {
+        "kind": "any-style" if encoder else "transformer",
+        "widths": net.widths,
+        "blocks": net.blocks,
+        "styles": checkpoint.styles,
+        "training": checkpoint.training,
+    }
+    if encoder:
+        description["encoder"] = {"widths": encoder.widths, "hidden": encoder.hidden}
+    pictures = {name: np.frombuffer(file, np.uint8) for name, file in checkpoint.pictures.items()}
+    tensors |= {f"picture.{name}": torch.tensor(file) for name, file in pictures.items()}
+    with replacing(path) as partial:
+        partial.write_bytes(save(tensors, {"nst": json.dumps(description, default=str)}))
+
+
+def load_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint; 'quality', 'fast' and 'any_style' are those shipped with the package.
+
+    The net is in float32 and in evaluation mode, without gradients.
+
+    Raises:
+        InputError: no such file, cut short, of another kind, or one that could hold code.
+    """
+    file = Path(path)
+    if str(path) in SHIPPED:
+        file = Path(str(resources.files("nst") / "models" / "pretrained" / f"{path}.safetensors"))
+    if not file.is_file():
+        shipped = f"{', '.join(SHIPPED[:-1])} or {SHIPPED[-1]}"
+        raise InputError(f"no checkpoint {file}: give a file that train.py made, or {shipped}")
+    try:
+        with safe_open(file, "pt") as archive:
+            description = json.loads((archive.metadata() or {})["nst"])
+            tensors = {key: archive.get_tensor(key) for key in archive.keys()}
+        pictures = {
+            name: tensors.pop(f"picture.{name}").numpy().tobytes()
+            for name in description["styles"]
+            if f"picture.{name}" in tensors
+        }
+        tensors = {key: value.float() for key, value in tensors.items()}
+        net = TransformerNet(tuple(description["widths"]), description["blocks"])
+        codes = tensors.pop("codes")
+        net.load_state_dict(_part(tensors, "net."))
+        encoder = None
+        if description["kind"] == "any-style":
+            encoder = StyleEncoder(net.code_length, **description["encoder"])
+            encoder.load_state_dict(_part(tensors, "encoder."))
+            encoder.eval().requires_grad_(False)
+        styles, training = tuple(description["styles"]), description["training"]
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+        raise InputError(
+            f"{file} is not a checkpoint of this tool, or is cut short: "
+            "give a .safetensors file that train.py made"
+        ) from error
+    if codes.shape != (len(styles), net.code_length) or styles[:1] != (IDENTITY,):
+        raise InputError(f"{file} has codes that do not fit its styles: train it again")
+    net.eval().requires_grad_(False)
+    return Checkpoint(net, codes, styles, training, pictures, encoder)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,272 @@
+"""The feed-forward net, one for many styles.
+
+Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", 2016, with
+the conditional instance normalisation of Dumoulin et al., "A Learned Representation for Artistic
+Style", 2017: the norms have no scale and shift of their own, a style code brings all of them.
+
+Where it differs: nearest-neighbour upsampling and a convolution instead of a transposed one (Odena
+et al. 2016), a sigmoid at the end, and style weights that may be a map, so that one pass paints
+each region in a style of its own. Instance norm is written as group norm with one group a channel:
+the same maths, but it keeps channels-last memory, which is what a CPU's convolutions want.
+"""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nst.core.tensors import pad_to_multiple
+
+EPSILON = 1e-5  # added to the variance in norms
+
+# Taps of a 3-tap filter after doubling by repetition, as the 4 taps of a transposed convolution of
+# stride 2: [w2, w1 + w2, w0 + w1, w0].
+DOUBLING = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+
+
+class TransformerNet(nn.Module):
+    """Image, style codes and style weights -> stylized image of the same size.
+
+    Args:
+        widths: channels at full, half and quarter resolution.
+        blocks: residual blocks at quarter resolution.
+    """
+
+    def __init__(self, widths: tuple[int, int, int] = (32, 64, 128), blocks: int = 5):
+        super().__init__()
+        first, second, third = widths
+        self.widths, self.blocks = tuple(widths), blocks
+        self.encoder = nn.ModuleList(
+            [
+                nn.Conv2d(3, first, 9, bias=False),
+                nn.Conv2d(first, second, 3, stride=2, bias=False),
+                nn.Conv2d(second, third, 3, stride=2, bias=False),
+            ]
+        )
+        self.residual = nn.ModuleList(
+            nn.Conv2d(third, third, 3, bias=False) for _ in range(2 * blocks)
+        )
+        self.decoder = nn.ModuleList(
+            [nn.Conv2d(third, second, 3, bias=False), nn.Conv2d(second, first, 3, bias=False)]
+        )
+        self.output = nn.Conv2d(first, 3, 9)
+        self.norm_channels = [first, second, third] + [third] * (2 * blocks) + [second, first]
+        self.to(memory_format=torch.channels_last)
+
+    @property
+    def code_length(self) -> int:
+        """D: a scale and a shift for each channel of each norm."""
+        return 2 * sum(self.norm_channels)
+
+    def plain_code(self) -> Tensor:
+        """Return the code (D,) whose scales are 1 and shifts 0."""
+        half = self.code_length // 2
+        return torch.cat([torch.ones(half), torch.zeros(half)])
+
+    @torch.no_grad()
+    def folded(self, image: Tensor, codes: Tensor) -> Tensor:
+        """Return codes (K, D) that hold what the norms find when all of the image takes a style.
+
+        A norm's (x - mean) / deviation * scale + shift is written as x * scale + shift. With these
+        codes a region looks as it would if its style had all of the image. Norms that saw the
+        regions as one would give a small one the looks of what surrounds it.
+
+        Args:
+            image: (1, 3, H, W).
+            codes: (K, D).
+        """
+        whole = codes.new_ones(1, 1)
+        norms = [_Norms(code[None], whole, self.norm_channels) for code in codes]
+        for each in norms:
+            self._paint(image, each)
+        return torch.stack([each.folded() for each in norms])
+
+    def forward(self, image: Tensor, codes: Tensor, weights: Tensor) -> Tensor:
+        """Stylize.
+
+        Computed in the image's dtype, whatever that of the parameters.
+
+        Args:
+            image: (N, 3, H, W), any size from 16 pixels.
+            codes: (K, D); with a map of weights those that `folded` gives.
+            weights: (N, K) or, as a map, (N, K, H, W), sum 1 over K.
+
+        Returns:
+            (N, 3, H, W) in [0, 1].
+
+        Raises:
+            ValueError: the shapes do not fit together.
+        """
+        return self.paint(image, codes, weights)[0]
+
+    def paint(self, image: Tensor, codes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Do as `forward`, and return the encoder's features (N, C, H/4, W/4) too."""
+        self._check(image, codes, weights)
+        return self._paint(image, _Norms(codes, weights, self.norm_channels))
+
+    def _paint(self, image: Tensor, norms: "_Norms") -> tuple[Tensor, Tensor]:
+        height, width = image.shape[-2:]
+        x = pad_to_multiple(image, 4).contiguous(memory_format=torch.channels_last) * 2 - 1
+        for convolution in self.encoder:
+            x = F.relu_(norms(_reflected_convolution(x, convolution)))
+        encoded = x
+        for first, second in zip(self.residual[::2], self.residual[1::2], strict=True):
+            y = F.relu_(norms(_reflected_convolution(x, first)))
+            x = x + norms(_reflected_convolution(y, second))
+        for convolution in self.decoder:
+            x = F.relu_(norms(_doubled_convolution(x, convolution)))
+        stylized = torch.sigmoid(_output_convolution(x, self.output))[..., :height, :width]
+        return stylized, encoded
+
+    def _check(self, image: Tensor, codes: Tensor, weights: Tensor) -> None:
+        if codes.ndim != 2 or codes.shape[1] != self.code_length:
+            raise ValueError(
+                f"codes have the shape {tuple(codes.shape)}; this net needs (K, {self.code_length})"
+            )
+        expected = (len(image), len(codes))
+        whole = tuple(weights.shape) == expected
+        if not whole and tuple(weights.shape) != expected + tuple(image.shape[-2:]):
+            raise ValueError(
+                f"weights have the shape {tuple(weights.shape)}; needed are {expected} "
+                f"or {expected + tuple(image.shape[-2:])}"
+            )
+
+
+def widened(net: TransformerNet, codes: Tensor, factor: int) -> tuple[TransformerNet, Tensor]:
+    """Return a net with `factor` times the widths, and its codes, that paints the same pictures.
+
+    Each channel is repeated and what reads it is divided (Chen et al., "Net2Net", 2016, section
+    2.3). The shares differ a little from channel to channel, so that training takes the copies
+    apart; as the copies are equal at first, only the sum of the shares matters.
+    """
+    wide = TransformerNet(tuple(factor * width for width in net.widths), net.blocks)
+    generator = torch.Generator().manual_seed(0)
+
+    def widen(weight: Tensor, inputs: bool, outputs: bool) -> Tensor:
+        if outputs:
+            weight = weight.repeat_interleave(factor, 0)
+        if not inputs:
+            return weight
+        noise = torch.rand(*weight.shape[:2], factor, 1, 1, generator=generator) - 0.5
+        shares = (1 + noise - noise.mean(2, keepdim=True)) / factor
+        return (weight[:, :, None] * shares).flatten(1, 2)
+
+    state = {}
+    for name, value in net.state_dict().items():
+        last = name.startswith("output.")
+        if name.endswith("bias"):
+            state[name] = value
+        else:
+            state[name] = widen(value, inputs=name != "encoder.0.weight", outputs=not last)
+    wide.load_state_dict(state)
+    return wide, codes.repeat_interleave(factor, 1)
+
+
+def affine_steps(codes: Tensor, channels: list[int]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the scale and the shift, each (K, C), that codes (K, D) have for each norm in turn.
+
+    Args:
+        channels: C of each norm, see `TransformerNet.norm_channels`.
+    """
+    scales, shifts = codes.chunk(2, dim=1)
+    return zip(scales.split(channels, dim=1), shifts.split(channels, dim=1), strict=True)
+
+
+def doubled_weight(weight: Tensor) -> Tensor:
+    """Return (I, O, 4, 4) of the transposed convolution that doubles, then convolves (O, I, 3, 3).
+
+    Exactly the same map with 2.25 times fewer multiplications: repeating first, a 3x3 window sees
+    only 2x2 different pixels.
+    """
+    taps = DOUBLING.to(weight)
+    return torch.einsum("am,bn,oimn->ioab", taps, taps, weight)
+
+
+def shuffled_weight(weight: Tensor) -> Tensor:
+    """Return (4 O, I, 10, 10) that with stride 2 and a pixel shuffle convolves as (O, I, 9, 9)."""
+    shifted = [F.pad(weight, (j, 1 - j, i, 1 - i)) for i in (0, 1) for j in (0, 1)]
+    return torch.stack(shifted, 1).flatten(0, 1)
+
+
+class _Norms:
+    """The norms of one pass, called in their order: each takes its share of the codes.
+
+    A weight map is pooled to the resolution of the layer that asks for it, once for each.
+    """
+
+    def __init__(self, codes: Tensor, weights: Tensor, channels: list[int]):
+        self.affine = affine_steps(codes, channels)
+        self.mapped = weights.ndim == 4
+        self.weights = pad_to_multiple(weights, 4) if self.mapped else weights
+        self.pooled: dict[int, Tensor] = {}
+        self.folds: list[tuple[Tensor, Tensor]] = []
+
+    def __call__(self, x: Tensor) -> Tensor:
+        scale, shift = next(self.affine)
+        if self.mapped:
+            weights = self._pooled_to(x)
+            maps = (weights @ part.to(x.dtype) for part in (shift, scale))
+            shift, scale = (part.permute(0, 3, 1, 2) for part in maps)
+            return shift.addcmul_(x, scale)
+        scale, shift = self.weights @ scale, self.weights @ shift
+        if len(x) > 1:
+            normed = F.group_norm(x, x.shape[1])
+            scale, shift = (part[..., None, None].to(x.dtype) for part in (scale, shift))
+            return torch.addcmul(shift, normed, scale)
+        # One code for the whole batch: the norm's own affine step costs nothing extra.
+        _, channels, height, width = x.shape
+        size = (1, channels, height * width, channels, EPSILON)
+        affine = (part[0].to(x.dtype) for part in (scale, shift))
+        normed, mean, inverse = torch.native_group_norm(x, *affine, *size)
+        self.folds.append((scale * inverse, shift - mean * inverse * scale))
+        return normed
+
+    def folded(self) -> Tensor:
+        """Return the code (D,) of the pass that went by, with what its norms found in it."""
+        return torch.cat([part[0] for parts in zip(*self.folds, strict=True) for part in parts])
+
+    def _pooled_to(self, x: Tensor) -> Tensor:
+        """Return the map (N, h, w, K); channels last, mixing codes is one matrix product."""
+        factor = self.weights.shape[-1] // x.shape[-1]
+        if factor not in self.pooled:
+            pooled = self._pooled_by(factor)
+            self.pooled[factor] = pooled.permute(0, 2, 3, 1).to(x.dtype).contiguous()
+        return self.pooled[factor]
+
+    def _pooled_by(self, factor: int) -> Tensor:
+        """Return the mean of factor x factor pixels; slices are quicker than pooling on a CPU."""
+        if factor == 1:
+            return self.weights
+        fine = self._pooled_by(factor // 2)
+        rows = fine[..., ::2, :] + fine[..., 1::2, :]
+        return (rows[..., ::2] + rows[..., 1::2]) / 4
+
+
+def _reflected_convolution(x: Tensor, convolution: nn.Conv2d) -> Tensor:
+    margin = convolution.kernel_size[0] // 2
+    x = F.pad(x, (margin,) * 4, mode="reflect")
+    return F.conv2d(x, convolution.weight.to(x.dtype), stride=convolution.stride)
+
+
+def _doubled_convolution(x: Tensor, convolution: nn.Conv2d) -> Tensor:
+    """Double by repetition, then convolve (3x3, reflected), as one transposed convolution.
+
+    Reflection after doubling is repetition before it.
+    """
+    weight = doubled_weight(convolution.weight)
+    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    return F.conv_transpose2d(x, weight.to(x.dtype), stride=2, padding=3)
+
+
+def _output_convolution(x: Tensor, convolution: nn.Conv2d) -> Tensor:
+    """Convolve 9x9 to three channels, as 10x10 with stride 2 to twelve and a pixel shuffle.
+
+    Exactly the same map, about three times faster on a CPU: three output channels leave its vector
+    units idle, twelve do not.
+    """
+    weight = shuffled_weight(convolution.weight)
+    bias = convolution.bias.repeat_interleave(4)
+    x = F.pad(x, (4, 4, 4, 4), mode="reflect")
+    x = F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype), stride=2)
+    return F.pixel_shuffle(x, 2)

@@ -1,0 +1,1 @@
+"""Optical flow, warping, and what stays the same from frame to frame."""

@@ -1,0 +1,1 @@
+"""Stylizing by optimizing the pixels: pictures and videos."""

@@ -1,0 +1,233 @@
+"""What optimised pictures and videos share: targets, the way down, from coarse to fine."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from nst.core.tensors import fit, match_color, resize
+from nst.errors import InputError
+from nst.losses.moments import Moments, blend_moments
+from nst.losses.perceptual import total_variation
+from nst.models.vgg import VGGFeatures, check_layers
+from nst.optimize.memory import Plan, plan_memory
+from nst.optimize.objective import (
+    FeatureTarget,
+    Objective,
+    StyleTarget,
+    picture_features,
+    picture_moments,
+)
+from nst.optimize.optimizers import Step, adam, lbfgs
+from nst.options.optimize import OptimizeOptions
+from nst.options.stylize import PictureConfig, VideoConfig
+
+PATIENCE = 10  # steps that early stopping looks back
+COARSEST = 128
+
+
+def scale_sizes(size: tuple[int, int], scales: int | None) -> list[tuple[int, int]]:
+    """Return the sizes of coarse-to-fine work, the last one the full size.
+
+    >>> scale_sizes((384, 512), None)
+    [(96, 128), (192, 256), (384, 512)]
+    """
+    long_side = max(size)
+    if scales is None:
+        scales = 1
+        while long_side / 2**scales >= 0.75 * COARSEST and min(size) / 2**scales >= 48:
+            scales += 1
+    return [fit(size, round(long_side / 2**i)) for i in reversed(range(scales))]
+
+
+def style_target(
+    vgg: VGGFeatures,
+    styles: list[Tensor],
+    long_side: int,
+    options: OptimizeOptions,
+    recolor: Tensor | None = None,
+    masks: Tensor | None = None,
+    style_masks: Tensor | None = None,
+    tile: int | None = None,
+) -> StyleTarget:
+    """Return what the picture's features shall look like, at one size.
+
+    Without masks the styles blend into one target; with them each region has its own style.
+
+    Args:
+        long_side: of the picture.
+        recolor: an image whose colours the styles are given.
+        masks: (K, H, W), regions of the picture.
+        style_masks: a list of (1, 1, h, w), where in its style each region's is found.
+    """
+    moments: list[Moments] = []
+    count = len(styles) if masks is None else len(masks)
+    styles = styles * count if len(styles) == 1 else styles
+    for i, style in enumerate(styles):
+        style = sized_style(style, long_side, options)
+        if recolor is not None:
+            style = match_color(style, recolor)
+        mask = resize(style_masks[i], style.shape[-2:])[0] if style_masks else None
+        try:
+            moments.append(picture_moments(vgg, style, options.style_layers, mask, tile))
+        except InputError as error:
+            raise InputError(
+                f"a style is too narrow: {error}; give a larger --style-scale"
+            ) from None
+    weights = options.style_weights or (1.0,) * count
+    if masks is None:
+        one = styles[0].new_ones(1)
+        return StyleTarget(blend_moments(moments, weights), options.loss, one)
+    stacked = {
+        layer: tuple(torch.cat([m[layer][i] for m in moments]) for i in range(2))
+        for layer in options.style_layers
+    }
+    shares = masks.new_tensor(weights) / sum(weights)
+    return StyleTarget(stacked, options.loss, shares, masks)
+
+
+def sized_style(style: Tensor, long_side: int, options: OptimizeOptions) -> Tensor:
+    """Bring a style to the size at which it is looked at for a picture with this longer side."""
+    return resize(style, fit(style.shape[-2:], max(16, round(long_side * options.style_scale))))
+
+
+def build_objective(
+    vgg: VGGFeatures,
+    content: Tensor,
+    style: StyleTarget,
+    options: OptimizeOptions,
+    plan: Plan,
+    more_features: Sequence[FeatureTarget] = (),
+    more_terms: dict[str, Callable[[Tensor], Tensor]] | None = None,
+) -> Objective:
+    """Return the loss of a picture of this content (1, 3, H, W) in this style."""
+    # Through the same path as the picture: in bfloat16 the loss would begin as noise otherwise.
+    features = picture_features(vgg, content, options.content_layers, plan.tile)
+    share = options.content_weight / len(features)
+    targets = [FeatureTarget("content", layer, v, share) for layer, v in features.items()]
+    terms = {"tv": lambda image: options.tv_weight * total_variation(image).sum()}
+    return Objective(
+        vgg,
+        style,
+        options.style_weight,
+        [*targets, *more_features],
+        {**terms, **(more_terms or {})},
+        plan.tile,
+        plan.recompute,
+    )
+
+
+def paint(
+    objective: Objective, image: Tensor, options: OptimizeOptions, steps: int, plan: Plan
+) -> Iterator[Step]:
+    """Go down for so many steps or, with --tolerance, until they hardly pay.
+
+    Raises:
+        InputError: the loss is no number; what was yielded before is good.
+    """
+    if options.optimizer == "lbfgs":
+        way = lbfgs(objective, image, plan.history)
+    else:
+        way = adam(objective, image, options.learning_rate)
+    lowest: deque[float] = deque([float("inf")], maxlen=PATIENCE + 1)
+    for number, step in zip(range(steps), way, strict=False):
+        total = step.total
+        if not total < float("inf"):
+            raise InputError(
+                f"the loss is no number at step {number + 1}: give --precision float32, a lower "
+                "--style-weight or --learning-rate"
+            )
+        yield step
+        lowest.append(min(total, lowest[-1]))  # a point that L-BFGS only tries may lie higher
+        if len(lowest) > PATIENCE and lowest[0] - lowest[-1] < options.tolerance * lowest[0]:
+            return
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a picture is made from: images (1, 3, H, W) and masks (1, 1, H, W) of any size."""
+
+    content: Tensor
+    styles: list[Tensor]
+    content_masks: list[Tensor] = field(default_factory=list)
+    style_masks: list[Tensor] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A step of the whole way; `size` is the scale's, and so is the image's."""
+
+    size: tuple[int, int]
+    step: Step
+    plan: Plan
+
+
+def optimize_image(
+    sources: Sources,
+    vgg: VGGFeatures,
+    options: OptimizeOptions,
+    start: Tensor,
+    recolor: bool = False,
+) -> Iterator[Progress]:
+    """Paint `sources.content` at its own size, coarse to fine, and yield every step on the way.
+
+    Args:
+        vgg: its device and dtype are those of the work.
+        start: the image to begin from, of any size.
+        recolor: give the styles the content's colours first.
+    """
+    weight = vgg.convolutions["relu1_1"].weight
+    device = weight.device
+    image, before = start.to(device), None
+    masks, style_masks = None, [mask.to(device) for mask in sources.style_masks]
+    styles = [style.to(device) for style in sources.styles]
+    for size in scale_sizes(tuple(sources.content.shape[-2:]), options.scales):
+        content = resize(sources.content, size).to(device)
+        plan = plan_memory(size, options, device, weight.dtype)
+        if sources.content_masks:
+            masks = torch.cat([resize(m, size)[:, 0] for m in sources.content_masks]).to(device)
+        colors = content if recolor else None
+        target = style_target(
+            vgg, styles, max(size), options, colors, masks, style_masks, plan.tile
+        )
+        objective = build_objective(vgg, content, target, options, plan)
+        if before is not None:  # what the last scale could not see is the content's own
+            image = (resize(image, size) + content - resize(before, size)).clamp(0, 1)
+        image, before = resize(image, size), content
+        for step in paint(objective, image, options, options.steps, plan):
+            yield Progress(size, step, plan)
+            image = step.image
+
+
+def noise_like(content: Tensor, seed: int) -> Tensor:
+    """Return uniform noise (1, 3, H, W) in [0, 1]."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(content.shape, generator=generator).to(content)
+
+
+def check_styles(options: PictureConfig | VideoConfig, regions: int = 0) -> None:
+    """Refuse styles that cannot be optimised: none, layers unknown, or numbers that do not match.
+
+    Raises:
+        InputError: says what is missing or which numbers differ.
+    """
+    if not options.style_path:
+        raise InputError("--method optimize needs --style-path: one or several pictures")
+    if options.style is not None:
+        raise InputError("--style is for --method one-pass; optimize takes --style-path")
+    check_layers((*options.style_layers, *options.content_layers))
+    count = len(options.style_path)
+    wanted = regions or count
+    if options.style_weights and len(options.style_weights) != wanted:
+        raise InputError(
+            f"--style-weights has {len(options.style_weights)} numbers; there are {wanted} styles"
+        )
+    if options.style_weights and not sum(options.style_weights):
+        raise InputError("--style-weights are all 0: give one of them more")
+    if regions and count not in (1, regions):
+        raise InputError(
+            f"--content-mask has {regions} pictures and --style-path {count}: "
+            "give one style for each region, or one for all"
+        )

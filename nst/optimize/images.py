@@ -1,0 +1,132 @@
+"""The story of an optimised picture: its pixels are moved until the losses are low.
+
+Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", 2016, from coarse to fine
+(Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", 2017): large strokes are
+laid where steps are cheap, and the full size has only to refine them.
+"""
+
+from pathlib import Path
+
+from torch import Tensor
+from tqdm import tqdm
+
+from nst.core.device import choose_device, choose_dtype, keep_memory
+from nst.core.files import make_folder
+from nst.core.tensors import fit, luminance, resize, restore_color
+from nst.errors import InputError
+from nst.media.images import load_image, read_picture, save_image
+from nst.models.vgg import VGGFeatures
+from nst.models.weights import load_vgg19
+from nst.optimize.coarse_to_fine import (
+    Progress,
+    Sources,
+    check_styles,
+    noise_like,
+    optimize_image,
+    scale_sizes,
+)
+from nst.optimize.record import Record, open_log
+from nst.options.stylize import PictureConfig
+
+LONG_SIDE = 512  # where --long-side is not given, at most
+LEAST_SIDE = 32
+
+
+def optimize_pictures(config: PictureConfig, jobs: list[tuple[Path, Path]]) -> None:
+    """Paint each source of `jobs` and write it to its target, with a JSON record beside it.
+
+    Raises:
+        InputError: something the user gave is wrong; nothing is written then.
+    """
+    styles, content_masks, style_masks = _load_styles(config)
+    for source, _ in jobs:  # all are looked at before the first is painted
+        _size(read_picture(source).size[::-1], config, source)
+    if config.init not in ("content", "style", "noise"):
+        read_picture(Path(config.init))
+    keep_memory()
+    device = choose_device(config.device)
+    dtype = choose_dtype(config.precision, device)
+    vgg = VGGFeatures(load_vgg19(config.vgg), config.pooling).to(device, dtype)
+    if config.content_path.is_dir():
+        make_folder(config.output)
+    for source, target in jobs:
+        content = load_image(source)
+        size = _size(tuple(content.shape[-2:]), config, source)
+        sources = Sources(resize(content, size), styles, content_masks, style_masks)
+        _optimize_to(sources, vgg, config, target, device, dtype)
+
+
+def _optimize_to(sources: Sources, vgg, config: PictureConfig, target: Path, device, dtype) -> None:
+    """Paint one picture; interrupted or failing, the last good one is kept."""
+    record = Record(config, target, device, dtype)
+    scales = scale_sizes(tuple(sources.content.shape[-2:]), config.scales)
+    log = open_log(config.log_dir and config.log_dir / target.stem)
+    last, count = None, 0
+    bar = tqdm(
+        optimize_image(
+            sources, vgg, config, _start(config, sources), config.preserve_color == "histogram"
+        ),
+        target.name, len(scales) * config.steps, unit="step", smoothing=0.1, disable=config.quiet,
+    )  # fmt: skip
+    try:
+        for progress in bar:
+            last, count = progress, count + 1
+            record.add(count, progress.size, progress.step, progress.plan)
+            bar.set_postfix(loss=f"{progress.step.total:.4f}", refresh=False)
+            log(count, progress.step)
+            if config.save_every and count % config.save_every == 0:
+                save_image(finished(last, sources, config), target)
+    except BaseException:
+        if last is not None:
+            save_image(finished(last, sources, config), target)
+            record.write(complete=False)
+        raise
+    finally:
+        bar.close()
+    save_image(finished(last, sources, config), target)
+    record.write(complete=True)
+
+
+def finished(progress: Progress, sources: Sources, config: PictureConfig) -> Tensor:
+    """Return the picture at the size of the content, in the colours that were asked for."""
+    content = sources.content
+    image = resize(progress.step.image.cpu(), tuple(content.shape[-2:]))
+    return restore_color(image, content, config.preserve_color)
+
+
+def _start(config: PictureConfig, sources: Sources) -> Tensor:
+    """Return the image that the first scale begins from."""
+    if config.init == "content":
+        return sources.content
+    if config.init == "style":
+        return sources.styles[0]
+    if config.init == "noise":
+        size = scale_sizes(tuple(sources.content.shape[-2:]), config.scales)[0]
+        return noise_like(resize(sources.content, size), config.seed)
+    return load_image(Path(config.init))
+
+
+def _size(size: tuple[int, int], config: PictureConfig, source: Path) -> tuple[int, int]:
+    size = fit(size, config.long_side or min(LONG_SIDE, max(size)))
+    if min(size) < LEAST_SIDE:
+        raise InputError(
+            f"{source} would be {size[1]}x{size[0]} pixels; both sides must be at least "
+            f"{LEAST_SIDE}: give a larger --long-side"
+        )
+    return size
+
+
+def _load_styles(config: PictureConfig) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Read styles and masks, after what they have to match in number."""
+    regions = len(config.content_mask)
+    check_styles(config, regions)
+    if config.region:
+        raise InputError("--region is for --method one-pass; optimize takes --content-mask")
+    if config.style_mask and len(config.style_mask) != regions:
+        raise InputError(
+            f"--content-mask has {regions} pictures and --style-mask {len(config.style_mask)}: "
+            "give one of each for a region"
+        )
+    masks = [[luminance(load_image(p)) for p in paths] for paths in
+             (config.content_mask, config.style_mask)]  # fmt: skip
+    return [load_image(path) for path in config.style_path], *masks

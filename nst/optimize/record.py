@@ -1,0 +1,65 @@
+"""What is kept of an optimised picture beside its pixels: options, losses, versions."""
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from nst.core.files import write_json
+from nst.optimize.optimizers import Step
+
+EVERY = 10  # steps between two entries of the record
+
+
+class Record:
+    """The JSON beside a picture, enough to make it again."""
+
+    def __init__(self, config, target: Path, device: torch.device, dtype: torch.dtype):
+        self.path = target.with_suffix(".json")
+        self._begun = time.perf_counter()
+        self._entry: dict = {}
+        self._losses: list[dict] = []
+        self._head = {
+            "options": asdict(config),
+            "device": str(device),
+            "dtype": str(dtype).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        }
+
+    def add(self, count: int, size: tuple[int, int], step: Step, plan) -> None:
+        """Note a step; every tenth and the last of a scale are kept."""
+        new_scale = self._entry and self._entry["size"] != [*size]
+        if self._entry and (new_scale or self._entry["step"] % EVERY == 0):
+            self._losses.append(self._entry)
+        total = {"total": step.total}
+        self._entry = {"step": count, "size": [*size], **asdict(plan), **step.terms, **total}
+
+    def write(self, complete: bool) -> None:
+        """Write the file, beside and then renamed."""
+        entries = [*self._losses, self._entry]
+        seconds = round(time.perf_counter() - self._begun, 2)
+        whole = {**self._head, "complete": complete, "seconds": seconds, "losses": entries}
+        write_json(self.path, whole)
+
+
+def open_log(folder: Path | None) -> Callable[[int, Step], None]:
+    """Return what writes a step's terms, and now and then the picture, for TensorBoard."""
+    if folder is None:
+        return lambda count, step: None
+    from torch.utils.tensorboard import SummaryWriter  # late: it takes seconds
+
+    writer = SummaryWriter(str(folder))
+
+    def log(count: int, step: Step) -> None:
+        for name, value in {**step.terms, "total": step.total}.items():
+            writer.add_scalar(f"loss/{name}", value, count)
+        if count % EVERY == 0:
+            writer.add_image("picture", step.image[0].clamp(0, 1).cpu(), count)
+            writer.flush()
+
+    return log

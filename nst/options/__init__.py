@@ -1,0 +1,1 @@
+"""Every option once: its name, default, range and help. No torch here."""

@@ -1,0 +1,8 @@
+"""Help texts and choices that several commands share."""
+
+DEVICE_HELP = "auto, cpu, cuda or cuda:N; auto takes a GPU when there is one"
+PRECISION_HELP = "auto takes bfloat16 where this machine computes it faster"
+PRECISIONS = ("auto", "float32", "bfloat16")
+CHECKPOINT_HELP = "net made by train.py, or quality, fast, any_style; none takes "
+FLOW_HELP = "what finds the motion: auto takes raft on a GPU that has its weights, else dis"
+FLOW_SIDE_HELP = "longer side at which motion is found; none takes 512 for raft, 320 for dis"

@@ -1,0 +1,99 @@
+"""The options of training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nst.options.field import Checked, option
+from nst.options.shared import DEVICE_HELP, PRECISION_HELP, PRECISIONS
+
+
+@dataclass(frozen=True)
+class TrainConfig(Checked):
+    """Options of train.py."""
+
+    content_dir: Path = option(help="folder of photos and videos, searched with its subfolders")
+    style_dir: Path = option(help="folder of style pictures, named by their files; or one picture")
+    output: Path = option(help="checkpoint to write, .safetensors")
+    any_style: bool = option(
+        False,
+        help="train an encoder that turns any picture into a style; subfolders of --style-dir have "
+        "equal chances, --style-size is the side of square crops",
+    )
+    steps: int = option(20000, help="steps of the optimiser", low=1)
+    batch: int = option(4, help="pictures a step, on each process", low=1)
+    size: int = option(256, help="pixels of the square photo crops", low=64)
+    style_size: int = option(
+        384, help="pixels of a style picture's shorter side: larger gives larger strokes", low=64
+    )
+    learning_rate: float = option(
+        2e-3, help="its peak: a short rise, then half a cosine to 0", low=0
+    )
+    warmup_steps: int = option(200, help="steps of the rise", group="losses", low=0)
+    init: str | None = option(
+        None,
+        help="start from this checkpoint (or 'quality', 'fast'); new styles get new codes",
+        group="going on",
+    )
+    only_codes: bool = option(
+        False,
+        help="with --init: train the codes, leave the net's convolutions",
+        group="going on",
+    )
+    resume: bool = option(
+        False, help="go on where the interrupted run of --output stopped", group="going on"
+    )
+    widths: tuple[int, ...] | None = option(
+        None,
+        help="channels of the three encoder stages; none takes 32 64 128, or those of --init. "
+        "With --init a multiple of its widths: the net grows",
+        group="net",
+        low=4,
+    )
+    blocks: int = option(5, help="residual blocks", group="net", low=1)
+    content_weight: float = option(1.0, help="weight of the content loss", group="losses", low=0)
+    style_weight: float = option(10.0, help="weight of the style loss", group="losses", low=0)
+    tv_weight: float = option(0.5, help="weight of the total variation", group="losses", low=0)
+    temporal_weight: float = option(
+        0.0,
+        help="weight of the change along made-up motion, against flicker; 0 leaves it out",
+        group="losses",
+        low=0,
+    )
+    temporal_feature_weight: float = option(
+        1.0,
+        help="weight of the change of the encoder's features along it, with --temporal-weight",
+        group="losses",
+        low=0,
+    )
+    identity_share: float = option(
+        0.1, help="share of the samples that train 'leave it alone', for --strength",
+        group="losses", low=0, high=0.9,
+    )  # fmt: skip
+    content_layers: tuple[str, ...] = option(
+        ("relu3_1",), help="VGG-19 layers of the content loss", group="losses"
+    )
+    style_layers: tuple[str, ...] = option(
+        ("relu1_1", "relu2_1", "relu3_1", "relu4_1"),
+        help="VGG-19 layers of the style loss", group="losses",
+    )  # fmt: skip
+    vgg: Path | None = option(
+        None, help="VGG-19 weights; none looks for them and fetches them", group="losses"
+    )
+    log_dir: Path | None = option(
+        None, help="TensorBoard's folder; none makes one beside --output", group="record"
+    )
+    log_every: int = option(50, help="steps between two entries of the log", group="record", low=1)
+    save_every: int = option(500, help="steps between two checkpoints", group="record", low=1)
+    validate_every: int = option(
+        500, help="steps between two looks at held-out photos", group="record", low=1
+    )
+    holdout: int = option(
+        4, help="photos kept out of training to validate on", group="record", low=1
+    )
+    seed: int = option(
+        0, help="start of all random numbers", group="machine", low=0, high=2**32 - 1
+    )
+    workers: int = option(2, help="processes that load pictures", group="machine", low=0)
+    device: str = option("auto", help=DEVICE_HELP, group="machine")
+    precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
+    quiet: bool = option(False, help="show no progress", group="machine")

@@ -1,0 +1,1 @@
+"""Where each style goes: masks by class, given masks, and their edges."""

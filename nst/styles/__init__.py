@@ -1,0 +1,1 @@
+"""What the user calls a style, turned into a style code."""

@@ -1,0 +1,58 @@
+"""Style pictures: found in a folder, read, and kept small in a checkpoint."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from nst.core.tensors import to_float
+from nst.errors import InputError
+from nst.media.images import list_pictures, read_picture, small_jpeg
+
+FORBIDDEN_IN_NAMES = "*+:,="  # --style reads them as something else
+
+
+def find_styles(style_dir: Path, identity: str) -> dict[str, Path]:
+    """Return {style's name: its picture}, by the files' names; one picture is one style.
+
+    Raises:
+        InputError: nothing there, two files of one name, or a name that --style could not say.
+    """
+    files = [style_dir] if style_dir.is_file() else list_pictures(style_dir)
+    styles: dict[str, Path] = {}
+    for file in files:
+        name = file.stem
+        if name == identity or any(mark in name for mark in FORBIDDEN_IN_NAMES):
+            raise InputError(
+                f"{file} cannot name a style: rename it, without {' '.join(FORBIDDEN_IN_NAMES)}"
+                f" and not '{identity}'"
+            )
+        if name in styles:
+            raise InputError(f"{styles[name]} and {file} would be one style: rename one")
+        read_picture(file)
+        styles[name] = file
+    return styles
+
+
+def load_style(path: Path, short_side: int) -> Tensor:
+    """Read a style picture as an image, resized so that its shorter side is `short_side`.
+
+    Of a strip longer than four times its width only the middle is taken.
+    """
+    return to_float(np.array(_style_picture(path, short_side)))
+
+
+def small_copy(path: Path, short_side: int) -> bytes:
+    """Return a style picture as a JPEG file, cut and resized as by `load_style`."""
+    return small_jpeg(_style_picture(path, short_side))
+
+
+def _style_picture(path: Path, short_side: int) -> Image.Image:
+    picture = read_picture(path)
+    width, height = (min(side, 4 * min(picture.size)) for side in picture.size)
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    picture = picture.crop((left, top, left + width, top + height))
+    scale = short_side / min(picture.size)
+    size = tuple(max(short_side, round(side * scale)) for side in picture.size)
+    return picture.resize(size, Image.Resampling.LANCZOS)

@@ -1,0 +1,1 @@
+"""Stylizing in one pass of a trained network: pictures and videos."""

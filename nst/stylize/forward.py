@@ -1,0 +1,120 @@
+"""One pass of a trained net over one image."""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nst.core.tensors import fit, resize
+from nst.errors import InputError
+from nst.models.transformer_net import TransformerNet
+
+LEAST_SIDE = 16
+# Of `FoldedCodes`: the shorter side that is halved; frames from one look to the next, which is
+# at another style; the share of what is new in it.
+LEAST_HALVED, LOOK_EVERY, NEWS = 128, 4, 0.5
+SMALL_SIDE = 160  # of the copy on which the identity's loss of light and colour is found
+
+
+@torch.inference_mode()
+def stylize(
+    net: TransformerNet,
+    image: Tensor,
+    codes: Tensor,
+    dtype: torch.dtype,
+    identity: Tensor | None = None,
+    identity_share: float | Tensor = 0.0,
+    weights: Tensor | None = None,
+    folded: Tensor | None = None,
+) -> Tensor:
+    """Paint one image (1, 3, H, W) with codes (K, D), computed in `dtype`, given in float32.
+
+    Instance norm forgets how light and colourful the whole picture was, so even the identity's code
+    cannot leave it quite alone. What it loses is broad: found on a small copy, it is given back in
+    the identity's share of the code.
+
+    Args:
+        identity: the identity's code (1, D).
+        identity_share: its share in the codes, 0 to 1; one for all, or (K,).
+        weights: style weights (1, K, H, W); None is for one code.
+        folded: with `weights`, the codes (K, D) that `TransformerNet.folded` gives.
+    """
+    weights = codes.new_ones(1, 1) if weights is None else weights
+    if weights.ndim == 4 and torch.equal(weights, weights[..., :1, :1].expand_as(weights)):
+        weights = weights[..., 0, 0]  # exactly the picture without a map
+    mapped = weights.ndim == 4
+    painted = net(image.to(dtype), folded if mapped else codes, weights).float()
+    shares = torch.as_tensor(identity_share, device=image.device)
+    if identity is None or not shares.any():
+        return painted
+    shares = torch.einsum("nk...,k->n...", weights, shares.expand(len(codes)))[:, None]
+    shares = shares if mapped else shares[..., None, None]
+    size = tuple(image.shape[-2:])
+    small = resize(image, fit(size, min(max(size), SMALL_SIDE)))
+    if min(small.shape[-2:]) < LEAST_SIDE:
+        small = image
+    lost = small - net(small.to(dtype), identity, identity.new_ones(1, 1)).float()
+    broad = F.avg_pool2d(F.pad(lost, (2, 2, 2, 2), mode="replicate"), 5, 1)
+    broad = F.interpolate(broad, size=size, mode="bilinear", align_corners=False)
+    return (painted + shares * broad).clamp(0, 1)
+
+
+class FoldedCodes:
+    """Codes with what a net's norms find in a video: see `TransformerNet.folded`.
+
+    The first frame of a shot is looked at in full. As little changes from there on, a look at one
+    style every few frames does, at half size, less what half the size was wrong by at first.
+
+    Args:
+        codes: (K, D), on the net's device.
+        dtype: to compute in.
+    """
+
+    def __init__(self, net: TransformerNet, codes: Tensor, dtype: torch.dtype):
+        self.net, self.codes, self.dtype = net, codes, dtype
+        self._folded: Tensor | None = None
+        self._wrong: Tensor | None = None
+        self._time = 0
+
+    @torch.inference_mode()
+    def follow(self, image: Tensor, anew: bool) -> Tensor:
+        """Return the folded codes (K, D) for the next frame.
+
+        Args:
+            image: (1, 3, H, W).
+            anew: a shot begins, or there is only this picture.
+        """
+        if anew or self._folded is None:
+            self._folded, self._time = self.net.folded(image.to(self.dtype), self.codes), 0
+            self._wrong = self._look(image, self.codes) - self._folded
+            return self._folded
+        self._time += 1
+        if self._time % LOOK_EVERY == 0:
+            k = self._time // LOOK_EVERY % len(self.codes)
+            self._folded = self._folded.clone()
+            now = self._look(image, self.codes[k : k + 1])[0] - self._wrong[k]
+            self._folded[k].lerp_(now, NEWS)
+        return self._folded
+
+    def _look(self, image: Tensor, codes: Tensor) -> Tensor:
+        image = image.to(self.dtype)
+        half = F.avg_pool2d(image, 2) if min(image.shape[-2:]) >= LEAST_HALVED else image
+        return self.net.folded(half, codes)
+
+
+def working_size(
+    size: tuple[int, int], long_side: int | None, source: str | Path
+) -> tuple[int, int]:
+    """Return the size to work at: that of the source, or the one with this longer side.
+
+    Raises:
+        InputError: a side would be below the 16 pixels that the net needs.
+    """
+    size = fit(size, long_side)
+    if min(size) < LEAST_SIDE:
+        raise InputError(
+            f"{source} would be {size[1]}x{size[0]} pixels; "
+            f"both sides must be at least {LEAST_SIDE}: give a larger one or another --long-side"
+        )
+    return size

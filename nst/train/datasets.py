@@ -1,0 +1,229 @@
+"""Training samples: square crops of photos and of videos' frames, each with a style to take.
+
+A sample is a function of the seed, the step and its place in the whole batch alone. So a resumed
+run sees what an uninterrupted one would have seen, and several processes see what one would with
+the batch of all of them.
+"""
+
+import warnings
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from nst.core.tensors import LUMA, to_float
+from nst.errors import InputError
+from nst.media.images import READABLE, read_picture
+
+VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi")
+# What Pillow raises for a file that is broken, or so large that it may be an attack.
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+FRAMES_PER_VIDEO = 32  # evenly spread: more of one shot teach little, and they stay in memory
+
+
+def load_contents(
+    folder: Path, least_side: int, flag: str = "--content-dir"
+) -> list[np.ndarray | Path]:
+    """Find everything to train on below a folder: pictures' paths, and frames of videos.
+
+    A video's frame comes with the one that follows it, as uint8 (2, height, width, 3).
+
+    Each is opened once, so that what cannot be read is known before training: it is left out with
+    one warning that counts them.
+
+    Args:
+        least_side: pictures with a shorter side below a quarter of this are left out.
+        flag: the option that named the folder.
+
+    Raises:
+        InputError: no such folder, or nothing in it can be used.
+    """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder}: check {flag}")
+    contents: list[np.ndarray | Path] = []
+    refused = []
+    for file in sorted(folder.rglob("*")):
+        kind = file.suffix.lower()
+        try:
+            if kind in READABLE:
+                with Image.open(file) as picture:
+                    width, height = picture.size
+                    picture.draft("RGB", (8, 8))
+                    picture.load()
+                if min(width, height) * 4 < least_side:
+                    raise InputError(f"{file} is only {width}x{height}")
+                contents.append(file)
+            elif kind in VIDEOS:
+                contents.extend(_video_frames(file))
+        except (*UNREADABLE, InputError) as error:
+            refused.append(f"{file.name} ({error})")
+    if refused:
+        warnings.warn(f"{len(refused)} files left out, such as {refused[0]}", stacklevel=2)
+    if not contents:
+        raise InputError(f"no pictures or videos in {folder} that could be used for training")
+    return contents
+
+
+def hold_out(contents: list, holdout: int) -> tuple[list, list]:
+    """Return (held out, rest): evenly spread, so that a folder sorted by kind gives one of each."""
+    chosen = {round((i + 0.5) * len(contents) / holdout) for i in range(holdout)}
+    held_out = [item for i, item in enumerate(contents) if i in chosen]
+    return held_out, [item for i, item in enumerate(contents) if i not in chosen]
+
+
+def _video_frames(path: Path) -> list[np.ndarray]:
+    import av  # late: training on photos does not need it
+
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            seconds = Fraction(container.duration or 0, av.time_base)
+            count = stream.frames or int(seconds * (stream.average_rate or 25))
+            every = max(1, count // FRAMES_PER_VIDEO)
+            pairs, first = [], None
+            for i, frame in enumerate(container.decode(stream)):
+                if first is not None:
+                    pairs.append(np.stack([first, _small(frame.to_image())]))
+                first = _small(frame.to_image()) if i % every == 0 else None
+            if first is not None:  # the last one: nothing follows it
+                pairs.append(np.stack([first, first]))
+            return pairs
+    except (av.error.FFmpegError, IndexError) as error:
+        raise InputError(f"{path} cannot be read as a video") from error
+
+
+def _small(frame: Image.Image) -> np.ndarray:
+    frame.thumbnail((512, 512))
+    return np.asarray(frame)
+
+
+def open_content(content: np.ndarray | Path) -> Image.Image:
+    """Return an item of `load_contents` as a picture."""
+    return Image.fromarray(content[0]) if isinstance(content, np.ndarray) else read_picture(content)
+
+
+def following(content: np.ndarray | Path) -> Image.Image | None:
+    """Return the frame after that of `open_content`; None where there is none."""
+    if isinstance(content, Path) or np.array_equal(content[0], content[1]):
+        return None
+    return Image.fromarray(content[1])
+
+
+class Samples(Dataset):
+    """Crops with styles, addressed by `(step, place)`; see `steps_of` for the sampler.
+
+    An item is the crop and the same of the frame that follows it, uint8 (2, 3, size, size), and the
+    row of its style code, 0 = identity. Where nothing follows, the crop itself does.
+
+    Args:
+        contents: from `load_contents`.
+        styles: how many styles there are beside the identity.
+        identity_share: chance that a sample takes the identity.
+    """
+
+    def __init__(self, contents: list, size: int, styles: int, identity_share: float, seed: int):
+        self.contents, self.size, self.styles = contents, size, styles
+        self.identity_share, self.seed = identity_share, seed
+
+    def __getitem__(self, address: tuple[int, int]) -> tuple[Tensor, int]:
+        random = np.random.default_rng((self.seed, *address))
+        content = self.contents[random.integers(len(self.contents))]
+        state = random.bit_generator.state
+        crop = after = random_crop(open_content(content), self.size, random)
+        if (frame := following(content)) is not None:
+            random.bit_generator.state = state
+            after = random_crop(frame, self.size, random)
+        style = 1 + int(random.integers(self.styles))
+        if random.random() < self.identity_share:
+            style = 0
+        return torch.from_numpy(np.stack([crop, after])).permute(0, 3, 1, 2), style
+
+
+def random_crop(picture: Image.Image, size: int, random: np.random.Generator) -> np.ndarray:
+    """Cut a square of half to all of the shorter side, resize it, flip it by chance.
+
+    Returns:
+        uint8 (size, size, 3).
+    """
+    side = min(picture.size)
+    side = max(1, round(side * random.uniform(0.5, 1.0)))
+    left = random.integers(picture.width - side + 1)
+    top = random.integers(picture.height - side + 1)
+    box = (left, top, left + side, top + side)
+    crop = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, box=box))
+    return (crop[:, ::-1] if random.random() < 0.5 else crop).copy()
+
+
+def steps_of(first: int, last: int, places: range) -> Iterator[list[tuple[int, int]]]:
+    """Yield the addresses of each step's batch; `places` are this process's part of the batch."""
+    for step in range(first, last):
+        yield [(step, place) for place in places]
+
+
+class AnySamples(Samples):
+    """Samples for any style: a crop, 0 = identity or 1, and a crop of a style picture.
+
+    Args:
+        styles: groups of style pictures, from `group_styles`; each has the same chance.
+        style_size: pixels of the style's square.
+    """
+
+    def __init__(
+        self,
+        contents: list,
+        size: int,
+        styles: list[list[Path]],
+        style_size: int,
+        identity_share: float,
+        seed: int,
+    ):
+        super().__init__(contents, size, 1, identity_share, seed)
+        self.groups, self.style_size = styles, style_size
+
+    def __getitem__(self, address: tuple[int, int]) -> tuple[Tensor, int, Tensor]:
+        random = np.random.default_rng((self.seed, *address, 1))
+        group = self.groups[random.integers(len(self.groups))]
+        picture = read_picture(group[random.integers(len(group))])
+        crop = other_colors(random_crop(picture, self.style_size, random), random)
+        return *super().__getitem__(address), torch.from_numpy(crop).permute(2, 0, 1)
+
+
+def other_colors(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Turn the hue, change saturation and contrast of every second picture, uint8 (H, W, 3).
+
+    There are fewer paintings than ways to colour one.
+    """
+    turned, angle = random.random() < 0.5, random.uniform(-np.pi, np.pi)
+    saturation, gamma = random.uniform(0.5, 1.5), np.exp(random.normal(0, 0.3))
+    if not turned:
+        return picture
+    light = picture @ np.array(LUMA)
+    blue, red = picture[..., 2] - light, picture[..., 0] - light
+    cos, sin = saturation * np.cos(angle), saturation * np.sin(angle)
+    blue, red = cos * blue - sin * red, sin * blue + cos * red
+    light = 255 * (light / 255) ** gamma
+    green = light - (LUMA[0] * red + LUMA[2] * blue) / LUMA[1]
+    levels = np.stack([light + red, green, light + blue], -1)
+    return levels.round().clip(0, 255).astype(np.uint8)
+
+
+def group_styles(folder: Path, pictures: list[Path]) -> list[list[Path]]:
+    """Return the pictures below a folder by its subfolders; those in none are a group too."""
+    groups: dict[str, list[Path]] = {}
+    for picture in pictures:
+        parts = picture.relative_to(folder).parts
+        groups.setdefault(parts[0] if len(parts) > 1 else "", []).append(picture)
+    return list(groups.values())
+
+
+def center_crop(picture: Image.Image, size: int) -> Tensor:
+    """Return the middle square of a picture at this size, as an image (1, 3, size, size)."""
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    box = (left, top, left + side, top + side)
+    return to_float(np.array(picture.resize((size, size), Image.Resampling.BICUBIC, box=box)))
