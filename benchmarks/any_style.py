@@ -28,14 +28,13 @@ from nst.core.device import choose_dtype
 from nst.core.tensors import resize
 from nst.losses.metrics import ssim
 from nst.losses.perceptual import content_loss, gram_matrix, style_loss
-from nst.media.images import list_pictures, read_picture, save_image
+from nst.media.images import center_crop, list_pictures, read_picture, save_image
 from nst.models.checkpoint import load_checkpoint
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.options.stylize import PaintOptions
 from nst.styles.tuning import code_tuner
 from nst.stylize.forward import stylize
-from nst.train.datasets import center_crop
 
 # Seconds between two nets, and how often each then does what is timed.
 PAUSE, IN_A_ROW = 0.3, {"code": 1, "paint": 10}

@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 
 import nst.stylize.videos
-from nst.core.tensors import luminance, to_uint8
+from nst.core.color import luminance
+from nst.core.tensors import to_uint8
 from nst.media.frames import Frame
 from nst.options.stylize import VideoConfig
 

@@ -28,7 +28,7 @@ from benchmarks.plain_net import PlainNet
 from nst.core.device import choose_dtype
 from nst.core.tensors import fit, pad_to_multiple, resize, to_float, to_uint8
 from nst.media.frames import Frame
-from nst.media.images import list_pictures, read_picture
+from nst.media.images import center_crop, list_pictures, read_picture
 from nst.media.video_reader import open_video
 from nst.models.checkpoint import load_checkpoint
 from nst.models.vgg import VGGFeatures
@@ -40,7 +40,6 @@ from nst.styles.codes import ANY_STYLE, MEASURED_SIDE, style_code
 from nst.styles.pictures import load_style
 from nst.styles.tuning import code_tuner
 from nst.stylize.forward import stylize
-from nst.train.datasets import center_crop
 
 CPU = torch.device("cpu")
 WARM_UP = 2  # frames of each clip that the clock leaves out

@@ -54,7 +54,14 @@ from nst.core.device import choose_dtype
 from nst.core.tensors import fit, resize, to_float, to_uint8
 from nst.errors import InputError
 from nst.losses.video_metrics import Measurement, target_grams
-from nst.media.images import check_writable, list_pictures, load_image, read_picture, save_image
+from nst.media.images import (
+    center_crop,
+    check_writable,
+    list_pictures,
+    load_image,
+    read_picture,
+    save_image,
+)
 from nst.media.video_reader import open_video
 from nst.models.checkpoint import IDENTITY, load_checkpoint
 from nst.models.vgg import VGGFeatures
@@ -63,7 +70,6 @@ from nst.motion.flow import FlowEstimator
 from nst.options.field import Checked, option
 from nst.styles.codes import MEASURED_SIDE
 from nst.styles.pictures import find_styles, load_style
-from nst.train.datasets import center_crop
 
 SAMPLE = Path(__file__).parents[1] / "results" / "sample.mp4"
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")  # of scikit-image: public domain, CC0

@@ -4,8 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from nst.core.color import hold_colors
 from nst.motion.flow import FlowEstimator
-from nst.optimize.carrying import carry, hold_colors
+from nst.optimize.frames import carry
 
 
 def texture(left: int, height=96, width=128) -> torch.Tensor:

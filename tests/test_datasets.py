@@ -9,11 +9,11 @@ from PIL import Image
 
 from nst.core.tensors import to_uint8
 from nst.errors import InputError
+from nst.media.images import center_crop
 from nst.styles.pictures import find_styles, load_style
 from nst.train.datasets import (
     FRAMES_PER_VIDEO,
     Samples,
-    center_crop,
     following,
     hold_out,
     load_contents,

@@ -12,7 +12,7 @@ from PIL import Image
 import nst.optimize.coarse_to_fine
 import nst.optimize.images
 from nst.commands.stylize import stylize_pictures
-from nst.core.tensors import luminance
+from nst.core.color import luminance
 from nst.errors import InputError
 from nst.media.images import load_image
 from nst.optimize.coarse_to_fine import scale_sizes

@@ -5,18 +5,8 @@ from PIL import Image
 from scipy.ndimage import uniform_filter
 from skimage.color import rgb2yiq
 
-from nst.core.tensors import (
-    blur,
-    fit,
-    keep_color,
-    luminance,
-    match_color,
-    pad_to_multiple,
-    resize,
-    stretch,
-    to_float,
-    to_uint8,
-)
+from nst.core.color import keep_color, luminance, match_color
+from nst.core.tensors import blur, fit, pad_to_multiple, resize, stretch, to_float, to_uint8
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:

@@ -100,3 +100,11 @@ def list_pictures(folder: Path, recursive: bool = False) -> list[Path]:
     if not pictures:
         raise InputError(f"no pictures in {folder}: it needs files such as .jpg or .png")
     return pictures
+
+
+def center_crop(picture: Image.Image, size: int) -> Tensor:
+    """Return the middle square of a picture at this size, as an image (1, 3, size, size)."""
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    box = (left, top, left + side, top + side)
+    return to_float(np.array(picture.resize((size, size), Image.Resampling.BICUBIC, box=box)))

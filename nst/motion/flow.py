@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.core.tensors import fit, luminance, resize
+from nst.core.color import luminance
+from nst.core.tensors import fit, resize
 from nst.errors import InputError
 from nst.models.weights import RAFT_FILES, find, load_raft
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from nst.core.tensors import fit, match_color, resize
+from nst.core.color import match_color
+from nst.core.tensors import fit, resize
 from nst.errors import InputError
 from nst.losses.moments import Moments, blend_moments
 from nst.losses.perceptual import total_variation

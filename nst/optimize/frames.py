@@ -3,19 +3,20 @@
 Ruder et al., "Artistic Style Transfer for Videos", 2016.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nst.core.color import hold_colors
 from nst.core.tensors import resize
 from nst.losses.moments import blend_moments
 from nst.losses.perceptual import temporal_loss
 from nst.models.vgg import VGGFeatures
+from nst.motion.coherence import motion_between
 from nst.motion.flow import FlowEstimator
-from nst.optimize.carrying import carry, hold_colors
 from nst.optimize.coarse_to_fine import (
     Sources,
     build_objective,
@@ -31,6 +32,8 @@ from nst.optimize.objective import FeatureTarget, StyleTarget, picture_features,
 from nst.options.stylize import VideoConfig
 
 TEMPORAL_LAYERS = ("relu1_1", "relu2_1")
+# See `motion_between`: a ball that the flow has lost is doubted, a shadow is not.
+DIFFERENCE = 40 / 255
 
 
 class FramePainter:
@@ -139,3 +142,28 @@ class FramePainter:
         return replace(
             self.style, moments=blend_moments([self.style.moments, moments], [1 - share, share])
         )
+
+
+def carry(
+    frame: Tensor, seen: Sequence[tuple[Tensor, Tensor]], flow: FlowEstimator
+) -> tuple[Tensor, Tensor] | None:
+    """Return the results carried to `frame` (1, 3, H, W) and where they hold (1, 1, H, W).
+
+    Each pixel is tied to the nearest frame that saw it, the long-term weights of Ruder et al.,
+    "Artistic Style Transfer for Videos", 2016, equation 13. None where no frame saw anything. What
+    looks a little otherwise along the motion, as in a shadow, is carried too and then repainted.
+
+    Args:
+        seen: other frames and what they became, the nearest first.
+    """
+    size, now = tuple(frame.shape[-2:]), flow.prepare(frame)
+    total, validity = torch.zeros_like(frame), frame.new_zeros(1, 1, *size)
+    for other, result in seen:
+        motion = motion_between(flow, now, flow.prepare(other), DIFFERENCE)
+        if motion is None:
+            continue
+        share = (motion.trusted(size).to(frame.device) - validity).clamp_min(0)
+        total, validity = total + share * motion.carry(result), validity + share
+    if not validity.any():
+        return None
+    return torch.where(validity > 0, total / validity.clamp_min(1e-6), frame), validity

@@ -10,9 +10,10 @@ from pathlib import Path
 from torch import Tensor
 from tqdm import tqdm
 
+from nst.core.color import luminance, restore_color
 from nst.core.device import choose_device, choose_dtype, keep_memory
 from nst.core.files import make_folder
-from nst.core.tensors import fit, luminance, resize, restore_color
+from nst.core.tensors import fit, resize
 from nst.errors import InputError
 from nst.media.images import load_image, read_picture, save_image
 from nst.models.vgg import VGGFeatures

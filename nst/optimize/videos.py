@@ -12,9 +12,10 @@ from functools import partial
 from torch import Tensor
 from tqdm import tqdm
 
+from nst.core.color import restore_color
 from nst.core.device import choose_device, choose_dtype, keep_memory
 from nst.core.files import check_place, write_json
-from nst.core.tensors import fit, resize, restore_color
+from nst.core.tensors import fit, resize
 from nst.errors import InputError
 from nst.losses.video_metrics import Measurement, in_words, target_grams
 from nst.media.camera import is_live

@@ -5,7 +5,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nst.core.tensors import luminance, stretch
+from nst.core.color import luminance
+from nst.core.tensors import stretch
 
 # Of the guided filter: its window reaches so far, in shares of the longer side, and edges of the
 # picture count from about this contrast (a standard deviation of a colour) on.

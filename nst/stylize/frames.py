@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from nst.core.tensors import restore_color
+from nst.core.color import restore_color
 from nst.core.threads import in_order
 from nst.media.frames import Frame
 from nst.media.video_writer import VideoWriter

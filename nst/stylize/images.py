@@ -6,9 +6,10 @@ from pathlib import Path
 from torch import Tensor
 from tqdm import tqdm
 
+from nst.core.color import restore_color
 from nst.core.device import choose_device, choose_dtype
 from nst.core.files import make_folder
-from nst.core.tensors import resize, restore_color
+from nst.core.tensors import resize
 from nst.errors import InputError
 from nst.media.images import load_image, read_picture, save_image
 from nst.models.checkpoint import load_checkpoint

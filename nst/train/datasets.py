@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from nst.core.tensors import LUMA, to_float
+from nst.core.color import LUMA
 from nst.errors import InputError
 from nst.media.images import READABLE, read_picture
 
@@ -219,11 +219,3 @@ def group_styles(folder: Path, pictures: list[Path]) -> list[list[Path]]:
         parts = picture.relative_to(folder).parts
         groups.setdefault(parts[0] if len(parts) > 1 else "", []).append(picture)
     return list(groups.values())
-
-
-def center_crop(picture: Image.Image, size: int) -> Tensor:
-    """Return the middle square of a picture at this size, as an image (1, 3, size, size)."""
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    box = (left, top, left + side, top + side)
-    return to_float(np.array(picture.resize((size, size), Image.Resampling.BICUBIC, box=box)))

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from nst.losses.metrics import ssim, style_distances
+from nst.media.images import center_crop
 from nst.models.checkpoint import IDENTITY
 from nst.options.train import TrainConfig
-from nst.train.datasets import center_crop, open_content
+from nst.train.datasets import open_content
 
 
 def describe(config: TrainConfig, dtype: torch.dtype, photos: int, processes: int) -> dict:

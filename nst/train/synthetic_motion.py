@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.core.tensors import luminance
+from nst.core.color import luminance
 from nst.motion.warp import flow_validity, inside, warp
 
 GRID = 5  # points a side of the smooth random field

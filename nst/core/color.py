@@ -1,0 +1,71 @@
+"""Lightness and colors of images: kept, matched and held."""
+
+import torch
+from torch import Tensor
+
+# Rec. 601 luma, the weights of a sRGB-encoded picture's lightness.
+LUMA = (0.299, 0.587, 0.114)
+
+
+def luminance(image: Tensor) -> Tensor:
+    """Return the lightness (N, 1, H, W) of a sRGB-encoded image, Rec. 601."""
+    weights = torch.tensor(LUMA, dtype=image.dtype, device=image.device)
+    return (image * weights.view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def keep_color(stylized: Tensor, content: Tensor) -> Tensor:
+    """Give `stylized` the colours of `content`: only its lightness is kept.
+
+    Luminance-only transfer of Gatys et al., "Controlling Perceptual Factors in Neural Style
+    Transfer", 2017: the colour differences of YIQ stay those of the content.
+    """
+    return (content + luminance(stylized) - luminance(content)).clamp(0, 1)
+
+
+def match_color(image: Tensor, reference: Tensor) -> Tensor:
+    """Give an image (1, 3, H, W) the mean and the covariance of the colours of another.
+
+    The linear map of Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", 2017,
+    section 5.1.
+    """
+    mean, covariance = _color_moments(image)
+    wanted_mean, wanted = _color_moments(reference)
+    # The symmetric map A with A covariance A = wanted: it moves colours the least.
+    root, inverse = _root(covariance, 0.5), _root(covariance, -0.5)
+    matrix = inverse @ _root(root @ wanted @ root, 0.5) @ inverse
+    flat = image[0].flatten(1).double()
+    mapped = matrix @ (flat - mean) + wanted_mean
+    return mapped.to(image.dtype).view_as(image).clamp(0, 1)
+
+
+def _color_moments(image: Tensor) -> tuple[Tensor, Tensor]:
+    flat = image[0].flatten(1).double()
+    return flat.mean(1, keepdim=True), flat.cov(correction=0)
+
+
+def _root(matrix: Tensor, power: float) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp_min(1e-8).pow(power)) @ vectors.T
+
+
+def restore_color(stylized: Tensor, content: Tensor, how: str) -> Tensor:
+    """Give `stylized` the colours of `content`, by a word: none, luminance or histogram."""
+    if how == "luminance":
+        return keep_color(stylized, content)
+    return match_color(stylized, content) if how == "histogram" else stylized
+
+
+def hold_colors(result: Tensor, reference: Tensor) -> Tensor:
+    """Give a result the mean and the spread, channel by channel, of its shot's first one.
+
+    What each frame takes over from the last is corrected so; small errors of warping and of a few
+    steps do not add up to another palette.
+    """
+    mean, spread = _mean_and_spread(result)
+    wanted_mean, wanted_spread = _mean_and_spread(reference)
+    gain = (wanted_spread / spread.clamp_min(1e-4)).clamp(0.8, 1.25)
+    return ((result - mean) * gain + wanted_mean).clamp(0, 1)
+
+
+def _mean_and_spread(image: Tensor) -> tuple[Tensor, Tensor]:
+    return image.mean((2, 3), keepdim=True), image.std((2, 3), correction=0, keepdim=True)
