@@ -14,10 +14,10 @@ from nst.models.transformer_net import (
 WIDTHS, BLOCKS = (4, 6, 8), 2
 
 
-@pytest.fixture
-def net() -> TransformerNet:
+@pytest.fixture(params=[1, 2], ids=["full", "unshuffled"])
+def net(request) -> TransformerNet:
     torch.manual_seed(0)
-    return TransformerNet(WIDTHS, BLOCKS)
+    return TransformerNet(WIDTHS, BLOCKS, request.param)
 
 
 def picture(size: tuple[int, int], batch: int = 1, seed: int = 1) -> Tensor:
@@ -50,9 +50,10 @@ class PlainNet(nn.Module):
             convolution.weight.data, (norm.weight.data, norm.bias.data) = weight, affine.pop(0)
             return [nn.ReflectionPad2d(side // 2), convolution, norm]
 
+        factor = self.factor = net.unshuffle
         down = zip(net.encoder, net.widths, (1, 2, 2), strict=True)
-        self.down = nn.Sequential(
-            *(m for c, width, s in down for m in (*block(c.weight, width, s), nn.ReLU()))
+        self.down = nn.ModuleList(
+            nn.Sequential(*block(c.weight, width, s), nn.ReLU()) for c, width, s in down
         )
         pairs = zip(net.residual[::2], net.residual[1::2], strict=True)
         self.residual = nn.ModuleList(
@@ -64,9 +65,11 @@ class PlainNet(nn.Module):
             for c, width in zip(net.decoder, (second, first), strict=True)
             for m in (nn.Upsample(scale_factor=2), *block(c.weight, width), nn.ReLU())
         ]
-        last = nn.Conv2d(first, 3, 9)
+        self.up = nn.Sequential(*up)
+        side = 9 if factor == 1 else 5
+        last = nn.Conv2d(first, 3 * factor**2, side)
         last.load_state_dict(net.output.state_dict())
-        self.up = nn.Sequential(*up, nn.ReflectionPad2d(4), last, nn.Sigmoid())
+        self.last = nn.Sequential(nn.ReflectionPad2d(side // 2), last, nn.Sigmoid())
 
     @staticmethod
     def split(net: TransformerNet, code: Tensor):
@@ -79,10 +82,22 @@ class PlainNet(nn.Module):
             begin = end
 
     def forward(self, image: Tensor) -> Tensor:
-        x = self.down(2 * image - 1)
+        x = 2 * image - 1
+        # Channel 4 c + 2 i + j is pixel (i, j) of each 2x2 block of color c.
+        blocks = [x[:, c, i::2, j::2] for c in range(3) for i in (0, 1) for j in (0, 1)]
+        x = x if self.factor == 1 else torch.stack(blocks, 1)
+        x = first = self.down[0](x)
+        for stage in self.down[1:]:
+            x = stage(x)
         for block in self.residual:
             x = x + block(x)
-        return self.up(x)
+        x = self.up(x)
+        x = self.last(x if self.factor == 1 else x + first)
+        if self.factor == 1:
+            return x
+        n, _, height, width = x.shape
+        rows = x.view(n, 3, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3)
+        return rows.reshape(n, 3, 2 * height, 2 * width)
 
 
 class RegionNorm(nn.Module):
@@ -121,7 +136,7 @@ def with_regions(net: TransformerNet, image: Tensor, codes: Tensor, weights: Ten
         RegionNorm(a, f, weights) for a, f in zip(affine, zip(*seen, strict=True), strict=True)
     ]
     plain = PlainNet(net, codes[0])
-    for part in [plain.down, *plain.residual, plain.up]:
+    for part in [*plain.down, *plain.residual, plain.up]:
         for index, module in enumerate(part):
             if isinstance(module, nn.InstanceNorm2d):
                 part[index] = norms.pop(0)
@@ -129,7 +144,7 @@ def with_regions(net: TransformerNet, image: Tensor, codes: Tensor, weights: Ten
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("size", [(16, 16), (32, 20)])
+@pytest.mark.parametrize("size", [(16, 16), (32, 24)])
 @pytest.mark.parametrize("batch", [1, 2])
 def test_net_equals_the_papers_in_torchs_own_modules(net, size, batch):
     code = some_codes(net, 1)
@@ -141,9 +156,10 @@ def test_net_equals_the_papers_in_torchs_own_modules(net, size, batch):
 
 
 @torch.no_grad()
-def test_a_size_that_is_no_multiple_of_four_is_mirrored_and_cropped(net):
+def test_a_size_that_is_no_multiple_is_mirrored_and_cropped(net):
     code, image = some_codes(net, 1), picture((18, 21))
-    expected = PlainNet(net, code[0])(F.pad(image, (0, 3, 0, 2), mode="reflect"))
+    margins = (0, -21 % net.stride, 0, -18 % net.stride)
+    expected = PlainNet(net, code[0])(F.pad(image, margins, mode="reflect"))
     found = net(image, code, torch.ones(1, 1))
     torch.testing.assert_close(found, expected[..., :18, :21], rtol=1e-4, atol=1e-5)
 
@@ -171,7 +187,7 @@ def test_gradient_reaches_every_parameter_every_code_and_every_pixel(net, mapped
     for name, parameter in net.named_parameters():
         by_filter = parameter.grad.flatten(1) if parameter.ndim > 1 else parameter.grad[:, None]
         assert (by_filter.abs().sum(1) > 0).all(), name
-    assert (codes.grad != 0).float().mean() > 0.99
+    assert (codes.grad != 0).float().mean() > 0.95  # the others' rectifiers are off throughout
     assert (image.grad.abs().sum(1) > 0).all()
 
 
@@ -237,7 +253,8 @@ def test_far_from_an_edge_a_region_is_what_its_style_paints_alone():
 def test_a_map_is_mirrored_and_cropped_as_its_picture_is(net):
     size = (18, 21)
     codes, image, weights = some_codes(net, 2), picture(size), halves(size).roll(9, 3)
-    padded = [F.pad(x, (0, 3, 0, 2), mode="reflect") for x in (image, weights)]
+    margins = (0, -21 % net.stride, 0, -18 % net.stride)
+    padded = [F.pad(x, margins, mode="reflect") for x in (image, weights)]
     expected = with_regions(net, padded[0], codes, padded[1])[..., :18, :21]
     found = net(image, net.folded(image, codes), weights)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
@@ -255,11 +272,11 @@ def test_regions_of_one_style_leave_no_seam(net):
 def test_conditional_instance_norm_equals_torchs_with_scale_and_shift():
     x = 3 * torch.randn(2, 6, 7, 9, generator=torch.Generator().manual_seed(0)) + 1
     codes = torch.randn(2, 12, generator=torch.Generator().manual_seed(1))
-    together = _Norms(codes, torch.eye(2), [6])(x)
+    together = _Norms(codes, torch.eye(2), [6], 4)(x)
     for sample, code, found in zip(x, codes, together, strict=True):
         expected = F.instance_norm(sample[None], weight=code[:6], bias=code[6:])
         torch.testing.assert_close(found[None], expected, rtol=1e-4, atol=1e-5)
-        alone = _Norms(code[None], torch.ones(1, 1), [6])(sample[None])
+        alone = _Norms(code[None], torch.ones(1, 1), [6], 4)(sample[None])
         torch.testing.assert_close(alone, expected, rtol=1e-4, atol=1e-5)
 
 

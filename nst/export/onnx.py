@@ -71,14 +71,22 @@ def _painted(
         scale, shift = next(affine)
         return graph.add("InstanceNormalization", x, scale[0], shift[0], epsilon=EPSILON)
 
-    def reflected(x: str, convolution: nn.Conv2d) -> str:
+    def reflected(x: str, convolution: nn.Conv2d, weight: Tensor | None = None) -> str:
         x = _padded(graph, x, convolution.kernel_size[0] // 2, "reflect")
-        return norm(_convolved(graph, x, convolution.weight, convolution.stride[0]))
+        weight = convolution.weight if weight is None else weight
+        return norm(_convolved(graph, x, weight, convolution.stride[0]))
 
-    x = graph.add("Pad", image, _to_multiple_of_4(graph, size), mode="reflect")
+    x = graph.add("Pad", image, _to_multiple(graph, size, net.stride), mode="reflect")
     x = graph.add("Sub", graph.add("Mul", x, torch.tensor(2.0)), torch.tensor(1.0))
-    for convolution in net.encoder:
-        x = graph.add("Relu", reflected(x, convolution))
+    if net.unshuffle > 1:
+        x = graph.add("SpaceToDepth", x, blocksize=net.unshuffle)
+    stages = []
+    for place, convolution in enumerate(net.encoder):
+        weight = convolution.weight
+        if place == 0:
+            weight = _depth_order(weight, net.unshuffle)
+        x = graph.add("Relu", reflected(x, convolution, weight))
+        stages.append(x)
     for first, second in zip(net.residual[::2], net.residual[1::2], strict=True):
         y = graph.add("Relu", reflected(x, first))
         x = graph.add("Add", x, reflected(y, second))
@@ -87,8 +95,12 @@ def _painted(
         x = _padded(graph, x, 1, "edge")
         x = _convolved(graph, x, weight, 2, operation="ConvTranspose", pads=[3] * 4)
         x = graph.add("Relu", norm(x))
-    x, bias = _padded(graph, x, 4, "reflect"), net.output.bias.repeat_interleave(4)
-    x = _convolved(graph, x, shuffled_weight(net.output.weight), 2, bias)
+    if net.unshuffle > 1:
+        x = _padded(graph, graph.add("Add", x, stages[0]), net.output.kernel_size[0] // 2, "reflect")
+        x = _convolved(graph, x, net.output.weight, 1, net.output.bias)
+    else:
+        x, bias = _padded(graph, x, 4, "reflect"), net.output.bias.repeat_interleave(4)
+        x = _convolved(graph, x, shuffled_weight(net.output.weight), 2, bias)
     x = graph.add("Sigmoid", graph.add("DepthToSpace", x, blocksize=2, mode="CRD"))
     return graph.add("Slice", x, torch.tensor([0, 0]), size, torch.tensor([2, 3]))
 
@@ -102,12 +114,18 @@ def _lost(graph: Graph, net: TransformerNet, identity: Tensor, size: str | Tenso
     return graph.add("Resize", broad, "", "", size, axes=[2, 3], mode="linear")
 
 
-def _to_multiple_of_4(graph: Graph, size: str | Tensor) -> str | Tensor:
+def _depth_order(weight: Tensor, factor: int) -> Tensor:
+    """Reorder input channels (O, C f f, ...) from PyTorch's (C, f, f) to ONNX's (f, f, C)."""
+    channels = weight.shape[1] // factor**2
+    return weight.unflatten(1, (channels, factor**2)).transpose(1, 2).flatten(1, 2)
+
+
+def _to_multiple(graph: Graph, size: str | Tensor, stride: int) -> str | Tensor:
     """Return what to pad on each side: for OpenCV a constant where it can be one."""
     nothing = torch.zeros(6, dtype=torch.int64)
     if isinstance(size, Tensor):
-        return torch.cat([nothing, -size % 4])
-    missing = graph.add("Mod", graph.add("Neg", size), torch.tensor([4]))
+        return torch.cat([nothing, -size % stride])
+    missing = graph.add("Mod", graph.add("Neg", size), torch.tensor([stride]))
     return graph.add("Concat", nothing, missing, axis=0)
 
 
