@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch.autograd import gradcheck
@@ -5,7 +6,9 @@ from torch.autograd import gradcheck
 from nst.losses.perceptual import (
     content_loss,
     correlations,
+    feature_moments,
     gram_matrix,
+    moment_errors,
     relative_error,
     style_loss,
     temporal_feature_loss,
@@ -210,3 +213,30 @@ def test_gram_matrix_gives_its_slope_in_the_layout_of_the_features():
         x = noise(1, 4, 3, 5).contiguous(memory_format=layout).requires_grad_()
         gram_matrix(x).sum().backward()
         assert x.grad.is_contiguous(memory_format=layout)
+
+
+def test_moments_equal_numpys_mean_and_covariance():
+    features = torch.randn(4, 3, 5, 6, generator=torch.Generator().manual_seed(0)) + 2
+    mean, covariance = feature_moments(features, group=2)
+    for k in range(2):
+        pixels = features[2 * k : 2 * k + 2].numpy().transpose(1, 0, 2, 3).reshape(3, -1)
+        np.testing.assert_allclose(mean[k], pixels.mean(1), rtol=1e-5)
+        np.testing.assert_allclose(covariance[k], np.cov(pixels, bias=True), rtol=1e-4, atol=1e-6)
+
+
+def test_moments_are_the_gram_matrix_taken_apart():
+    features = torch.randn(1, 3, 5, 6, generator=torch.Generator().manual_seed(0)) + 2
+    mean, covariance = feature_moments(features)
+    gram = 3 * gram_matrix(features)
+    torch.testing.assert_close(covariance + mean[:, :, None] * mean[:, None], gram)
+
+
+def test_moment_errors_tell_color_from_strokes():
+    features = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0)) + 1
+    targets = {"relu1_1": feature_moments(features)}
+    lighter = moment_errors({"relu1_1": features + 1}, targets)
+    assert lighter[0] > 0.1 and lighter[1] < 1e-6
+    center = features.mean((2, 3), keepdim=True)
+    flatter = moment_errors({"relu1_1": center + (features - center) / 2}, targets)
+    torch.testing.assert_close(flatter[1], torch.tensor([0.75**2]))
+    assert flatter[0] < 1e-6

@@ -96,7 +96,9 @@ def _painted(
         x = _convolved(graph, x, weight, 2, operation="ConvTranspose", pads=[3] * 4)
         x = graph.add("Relu", norm(x))
     if net.unshuffle > 1:
-        x = _padded(graph, graph.add("Add", x, stages[0]), net.output.kernel_size[0] // 2, "reflect")
+        x = _padded(
+            graph, graph.add("Add", x, stages[0]), net.output.kernel_size[0] // 2, "reflect"
+        )
         x = _convolved(graph, x, net.output.weight, 1, net.output.bias)
     else:
         x, bias = _padded(graph, x, 4, "reflect"), net.output.bias.repeat_interleave(4)

@@ -78,6 +78,47 @@ def style_loss(features: dict[str, Tensor], target_grams: dict[str, Tensor]) -> 
     return torch.stack(terms).mean(0)
 
 
+def feature_moments(features: Tensor, group: int = 1) -> tuple[Tensor, Tensor]:
+    """Return the mean (N / group, C) and the centered covariance (N / group, C, C) of features.
+
+    The Gram matrix is the sum of both, and mostly the mean: color and brightness. What the eye
+    takes for strokes lies in the covariance.
+
+    Args:
+        features: (N, C, H, W).
+        group: successive images that share one canvas; N is a multiple of it.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        n, c, h, w = features.shape
+        flat = at_least_float32(features).flatten(2)
+        flat = flat.view(n // group, group, c, h * w).transpose(1, 2).flatten(2)
+        mean = flat.mean(2)
+        return mean, correlations(flat - mean[..., None]) / flat.shape[2]
+
+
+def moment_errors(
+    features: dict[str, Tensor], targets: dict[str, tuple[Tensor, Tensor]], group: int = 1
+) -> tuple[Tensor, Tensor]:
+    """Return the relative errors of the means and of the covariances, each averaged over layers.
+
+    Together they take the place of Gatys' style loss; apart they tell colors from strokes.
+
+    Args:
+        features: of the stylized images (N, C, H, W), for each layer of the targets.
+        targets: layer -> mean (1 or N / group, C) and covariance (1 or N / group, C, C).
+        group: see `feature_moments`.
+
+    Returns:
+        (N / group,) each.
+    """
+    means, covariances = [], []
+    for layer, (target_mean, target_covariance) in targets.items():
+        mean, covariance = feature_moments(features[layer], group)
+        means.append(relative_error(mean, target_mean))
+        covariances.append(relative_error(covariance, target_covariance))
+    return torch.stack(means).mean(0), torch.stack(covariances).mean(0)
+
+
 def total_variation(image: Tensor) -> Tensor:
     """Return the mean squared difference between neighbours (N,), both directions added.
 
