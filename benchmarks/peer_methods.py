@@ -36,8 +36,9 @@ from nst.models.weights import load_vgg19
 from nst.optimize.coarse_to_fine import Sources, optimize_image
 from nst.options.optimize import OptimizeOptions
 from nst.options.stylize import PaintOptions, VideoConfig
-from nst.styles.codes import ANY_STYLE, MEASURED_SIDE, style_code
-from nst.styles.pictures import load_style
+from nst.styles.codes import style_code
+from nst.styles.pictures import MEASURED_SIDE, load_style
+from nst.styles.spec import ANY_STYLE
 from nst.styles.tuning import code_tuner
 from nst.stylize.forward import stylize
 

@@ -68,8 +68,7 @@ from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.motion.flow import FlowEstimator
 from nst.options.field import Checked, option
-from nst.styles.codes import MEASURED_SIDE
-from nst.styles.pictures import find_styles, load_style
+from nst.styles.pictures import MEASURED_SIDE, find_styles, load_style
 
 SAMPLE = Path(__file__).parents[1] / "results" / "sample.mp4"
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")  # of scikit-image: public domain, CC0

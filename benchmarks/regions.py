@@ -25,8 +25,8 @@ from nst.motion.coherence import MotionTracker
 from nst.motion.flow import FlowEstimator
 from nst.motion.warp import resize_flow, warp
 from nst.options.stylize import VideoConfig
-from nst.regions.given import video_streams
-from nst.regions.segmented import GivenMasks, SegmentedMasks
+from nst.regions.given import GivenMasks, video_streams
+from nst.regions.segmented import SegmentedMasks
 from nst.regions.spec import parse_regions
 
 COLUMNS = "found  inside    IoU  steady  at look  between   ms/frame"

@@ -61,8 +61,9 @@ def test_module_neither_asserts_nor_prints_nor_exits(path):
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_module_has_one_job(path):
-    assert len(path.read_text("utf-8").splitlines()) <= 300
+def test_module_is_short(path):
+    """Over about 300 lines smells of two jobs; whether it is two, the reader decides."""
+    assert len(path.read_text("utf-8").splitlines()) <= 400
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -13,8 +13,8 @@ from PIL import Image
 from nst.errors import InputError
 from nst.models.deeplab import CLASSES
 from nst.motion.coherence import Motion
-from nst.regions.given import picture_streams, video_streams
-from nst.regions.segmented import GivenMasks, SegmentedMasks
+from nst.regions.given import GivenMasks, picture_streams, video_streams
+from nst.regions.segmented import SegmentedMasks
 from nst.regions.spec import parse_regions
 
 SIZE = (24, 40)

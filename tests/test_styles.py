@@ -11,16 +11,9 @@ from PIL import Image
 
 from nst.errors import InputError
 from nst.options.stylize import PictureConfig, VideoConfig
-from nst.styles.codes import (
-    STYLE_SIDE,
-    CrossFade,
-    chosen_style,
-    identity_share,
-    parse_style,
-    style_code,
-    wanted_checkpoint,
-)
+from nst.styles.codes import STYLE_SIDE, CrossFade, chosen_style, style_code
 from nst.styles.pictures import load_style
+from nst.styles.spec import identity_share, parse_style, wanted_checkpoint
 
 
 @pytest.mark.parametrize(

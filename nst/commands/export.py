@@ -19,7 +19,8 @@ from nst.errors import InputError
 from nst.export.onnx import onnx_model
 from nst.models.checkpoint import load_checkpoint
 from nst.options.tools import ExportConfig
-from nst.styles.codes import chosen_style, wanted_checkpoint, wanted_shares
+from nst.styles.codes import chosen_style
+from nst.styles.spec import wanted_checkpoint, wanted_shares
 from nst.styles.tuning import code_tuner
 from nst.stylize.forward import LEAST_SIDE
 

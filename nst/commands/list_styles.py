@@ -18,7 +18,8 @@ from nst.errors import InputError
 from nst.media.images import check_writable, read_picture, save_image
 from nst.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
 from nst.options.tools import CatalogueConfig
-from nst.styles.codes import names_of, style_code
+from nst.styles.codes import style_code
+from nst.styles.spec import names_of
 from nst.stylize.forward import stylize
 
 COLUMNS = 7

@@ -1,4 +1,4 @@
-"""Masks that the user drew: which file shows which region, and its pictures one by one."""
+"""Masks of the user's own: which file shows which region, and the style weights of each frame."""
 
 import re
 import warnings
@@ -8,6 +8,8 @@ from fractions import Fraction
 from itertools import repeat
 from pathlib import Path
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nst.errors import InputError
@@ -15,7 +17,65 @@ from nst.media.frames import Frame
 from nst.media.images import WRITABLE as STILLS
 from nst.media.images import load_image
 from nst.media.video_reader import open_video
-from nst.regions.spec import BACKGROUND, Regions
+from nst.motion.coherence import Motion
+from nst.regions.edges import feathered, normalised
+from nst.regions.spec import BACKGROUND, Regions, warn_of_unused
+
+# A given colour may be off by this much of 255: encoders move them a little.
+COLOUR_TOLERANCE = 24 / 255
+
+
+class GivenMasks:
+    """Masks of the user's own.
+
+    Args:
+        streams: from `video_streams` or `picture_streams`: pictures of labels, or a soft
+            mask for each name.
+        feather: pixels over which regions fade into each other.
+    """
+
+    def __init__(self, regions: Regions, streams: list[Iterator[Tensor]], feather: float):
+        self.regions, self.feather = regions, feather
+        labels, colours = labels_of(regions)
+        self._streams, self._colours = streams, torch.tensor(colours)
+        self._rows = torch.tensor([*(regions.rows[label] for label in labels), regions.rest])
+        self._used = torch.zeros(len(regions.styles), dtype=torch.bool)
+        self._resized = False
+
+    def follow(self, frame: Tensor, motion: Motion | None = None) -> Tensor:
+        """Return the style weights (1, K, H, W) of the next frame; they need no motion."""
+        found = [next(stream) for stream in self._streams]
+        if len(self._colours):
+            layers = self._labelled(found[0])
+        else:
+            layers = torch.cat([picture.mean(1, keepdim=True) for picture in found], 1)
+        size = frame.shape[-2:]
+        if layers.shape[-2:] != size:
+            if not self._resized:
+                height, width = layers.shape[-2:]
+                message = f"masks of {width}x{height} are brought to {size[1]}x{size[0]}"
+                warnings.warn(message, stacklevel=2)
+            self._resized = True
+            layers = F.interpolate(layers, size=size, mode="bilinear", antialias=True)
+        rest = (1 - layers.sum(1, keepdim=True)).clamp(min=0)
+        masks = torch.zeros(1, len(self.regions.styles), *size)
+        masks.index_add_(1, self._rows, torch.cat([layers, rest], 1))
+        masks = normalised(masks)
+        self._used |= (masks >= 0.5).flatten(2).any(2)[0]
+        return feathered(masks, self.feather)
+
+    def report(self) -> None:
+        """Say which styles were never used."""
+        warn_of_unused(self.regions, self._used, "the masks have none of it")
+
+    def _labelled(self, picture: Tensor) -> Tensor:
+        """Return a mask for each colour, (1, L, h, w). Black counts as one: that of no region."""
+        colours = torch.cat([self._colours, torch.zeros(1, 3)])
+        gaps = (picture - colours[:, :, None, None]).abs().amax(1)
+        nearest = gaps.argmin(0)
+        nearest[gaps.amin(0) > COLOUR_TOLERANCE] = len(colours) - 1
+        masks = F.one_hot(nearest, len(colours))[..., : len(self._colours)]
+        return masks.permute(2, 0, 1)[None].float()
 
 
 def labels_of(regions: Regions) -> tuple[list[str], list[tuple[float, float, float]]]:

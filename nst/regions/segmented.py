@@ -1,10 +1,4 @@
-"""The masks of a video's regions, frame by frame: found by a segmenter, or given by the user."""
-
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from fractions import Fraction
-from pathlib import Path
+"""Masks of classes, frame by frame: found by a segmenter and carried along the motion."""
 
 import torch
 import torch.nn.functional as F
@@ -13,10 +7,8 @@ from torch import Tensor
 from nst.core.tensors import fit, stretch
 from nst.models.deeplab import CLASSES, Segmenter
 from nst.motion.coherence import Motion
-from nst.options.stylize import PictureConfig, VideoConfig
-from nst.regions.edges import decided, feathered, guided_filter, normalised, without_islands
-from nst.regions.given import labels_of, picture_streams, video_streams
-from nst.regions.spec import Regions
+from nst.regions.edges import decided, feathered, guided_filter, without_islands
+from nst.regions.spec import Regions, warn_of_unused
 
 # Masks are found and carried at so many pixels, then drawn to the edges of the full frame. What
 # a segmenter sees is coarser: its own grid has some 65.
@@ -28,8 +20,6 @@ MEMORY = 0.8
 DOUBTED = 0.5
 # A class is there from this share of the frame on.
 LEAST_SEEN = 0.002
-# A given colour may be off by this much of 255: encoders move them a little.
-COLOUR_TOLERANCE = 24 / 255
 
 
 class SegmentedMasks:
@@ -79,7 +69,7 @@ class SegmentedMasks:
         """Say which styles were never used."""
         names = ", ".join(name for name, seen in zip(CLASSES, self._seen, strict=True) if seen)
         used = self._members @ self._seen.float()
-        _warn_of_unused(self.regions, used > 0, f"seen were {names}")
+        warn_of_unused(self.regions, used > 0, f"seen were {names}")
 
     def _look(self, frame: Tensor, size: tuple[int, int]) -> Tensor:
         coarse = fit(size, min(LOOK_SIDE, max(size)))
@@ -88,112 +78,3 @@ class SegmentedMasks:
         self._seen |= counts >= LEAST_SEEN * coarse[0] * coarse[1]
         masks = (self._members @ classes.flatten(2)).view(1, -1, *coarse)
         return stretch(without_islands(masks), size)
-
-
-class GivenMasks:
-    """Masks of the user's own.
-
-    Args:
-        streams: what `mask_files` gives: pictures of labels, or a soft mask for each name.
-        feather: pixels over which regions fade into each other.
-    """
-
-    def __init__(self, regions: Regions, streams: list[Iterator[Tensor]], feather: float):
-        self.regions, self.feather = regions, feather
-        labels, colours = labels_of(regions)
-        self._streams, self._colours = streams, torch.tensor(colours)
-        self._rows = torch.tensor([*(regions.rows[label] for label in labels), regions.rest])
-        self._used = torch.zeros(len(regions.styles), dtype=torch.bool)
-        self._resized = False
-
-    def follow(self, frame: Tensor, motion: Motion | None = None) -> Tensor:
-        """Return the style weights (1, K, H, W) of the next frame; they need no motion."""
-        found = [next(stream) for stream in self._streams]
-        if len(self._colours):
-            layers = self._labelled(found[0])
-        else:
-            layers = torch.cat([picture.mean(1, keepdim=True) for picture in found], 1)
-        size = frame.shape[-2:]
-        if layers.shape[-2:] != size:
-            if not self._resized:
-                height, width = layers.shape[-2:]
-                message = f"masks of {width}x{height} are brought to {size[1]}x{size[0]}"
-                warnings.warn(message, stacklevel=2)
-            self._resized = True
-            layers = F.interpolate(layers, size=size, mode="bilinear", antialias=True)
-        rest = (1 - layers.sum(1, keepdim=True)).clamp(min=0)
-        masks = torch.zeros(1, len(self.regions.styles), *size)
-        masks.index_add_(1, self._rows, torch.cat([layers, rest], 1))
-        masks = normalised(masks)
-        self._used |= (masks >= 0.5).flatten(2).any(2)[0]
-        return feathered(masks, self.feather)
-
-    def report(self) -> None:
-        """Say which styles were never used."""
-        _warn_of_unused(self.regions, self._used, "the masks have none of it")
-
-    def _labelled(self, picture: Tensor) -> Tensor:
-        """Return a mask for each colour, (1, L, h, w). Black counts as one: that of no region."""
-        colours = torch.cat([self._colours, torch.zeros(1, 3)])
-        gaps = (picture - colours[:, :, None, None]).abs().amax(1)
-        nearest = gaps.argmin(0)
-        nearest[gaps.amin(0) > COLOUR_TOLERANCE] = len(colours) - 1
-        masks = F.one_hot(nearest, len(colours))[..., : len(self._colours)]
-        return masks.permute(2, 0, 1)[None].float()
-
-
-def _warn_of_unused(regions: Regions, used: Tensor, why: str) -> None:
-    for row, style in enumerate(regions.styles):
-        if not used[row] and row in regions.rows.values():
-            labels = ", ".join(label for label, of in regions.rows.items() if of == row)
-            warnings.warn(f"nothing took {style} ({labels}): {why}", stacklevel=3)
-
-
-@contextmanager
-def video_masks(
-    config: VideoConfig,
-    regions: Regions | None,
-    device: torch.device,
-    dtype: torch.dtype,
-    rate: Fraction,
-) -> Iterator[SegmentedMasks | GivenMasks | None]:
-    """Open the masks that `config` names; without regions there are none.
-
-    Raises:
-        InputError: the masks or the segmenter's weights are not to be had.
-    """
-    if regions is None:
-        yield None
-        return
-    with ExitStack() as files:
-        if config.masks is None:
-            segmenter = Segmenter(config.segmenter, device, dtype)
-            masks = SegmentedMasks(regions, segmenter, config.segment_every, config.feather)
-        else:
-            streams = video_streams(regions, config.masks, rate, config.start, files)
-            masks = GivenMasks(regions, streams, config.feather)
-        yield masks
-        masks.report()
-
-
-@contextmanager
-def picture_masks(
-    config: PictureConfig,
-    regions: Regions | None,
-    device: torch.device,
-    dtype: torch.dtype,
-    sources: Sequence[Path],
-) -> Iterator[SegmentedMasks | GivenMasks | None]:
-    """Open the masks of pictures, one after the other; see `video_masks`."""
-    if regions is None:
-        yield None
-        return
-    if config.masks is None:
-        segmenter = Segmenter(config.segmenter, device, dtype)
-        masks = SegmentedMasks(regions, segmenter, 1, config.feather)
-    else:
-        several = config.content_path.is_dir()
-        streams = picture_streams(regions, config.masks, sources, several)
-        masks = GivenMasks(regions, streams, config.feather)
-    yield masks
-    masks.report()

@@ -8,6 +8,7 @@ background=original     what is left alone
 With masks of the user's own, a region is a grey level (255), a colour (#ff0000) or a file's name.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +20,8 @@ from nst.models.checkpoint import IDENTITY, Checkpoint
 from nst.models.deeplab import CLASSES
 from nst.options.field import flag_of
 from nst.options.stylize import PictureConfig, VideoConfig
-from nst.styles.codes import Tune, chosen_style, identity_share, style_code
+from nst.styles.codes import Tune, chosen_style, style_code
+from nst.styles.spec import identity_share
 
 BACKGROUND, ORIGINAL = CLASSES[0], "original"
 GROUPS = {
@@ -149,3 +151,15 @@ def _classes(name: str) -> tuple[str, ...]:
             f"and the groups {', '.join(GROUPS)}"
         )
     return (name,)
+
+
+def warn_of_unused(regions: Regions, used: Tensor, why: str) -> None:
+    """Warn of the styles that no pixel took.
+
+    Args:
+        used: (K,), true for a style that was used.
+    """
+    for row, style in enumerate(regions.styles):
+        if not used[row] and row in regions.rows.values():
+            labels = ", ".join(label for label, of in regions.rows.items() if of == row)
+            warnings.warn(f"nothing took {style} ({labels}): {why}", stacklevel=3)

@@ -1,5 +1,6 @@
 """Style pictures: found in a folder, read, and kept small in a checkpoint."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,11 @@ from torch import Tensor
 
 from nst.core.tensors import to_float
 from nst.errors import InputError
-from nst.media.images import list_pictures, read_picture, small_jpeg
+from nst.media.images import list_pictures, load_image, read_picture, small_jpeg
+from nst.models.checkpoint import Checkpoint
 
+# Pixels of a style picture's shorter side where results are measured by it.
+MEASURED_SIDE = 384
 FORBIDDEN_IN_NAMES = "*+:,="  # --style reads them as something else
 
 
@@ -56,3 +60,20 @@ def _style_picture(path: Path, short_side: int) -> Image.Image:
     scale = short_side / min(picture.size)
     size = tuple(max(short_side, round(side * scale)) for side in picture.size)
     return picture.resize(size, Image.Resampling.LANCZOS)
+
+
+def style_pictures(checkpoint: Checkpoint, shares: dict[str, float]) -> dict[str, Tensor]:
+    """Return the pictures that styles were taken from, by name.
+
+    Raises:
+        InputError: the checkpoint does not carry one of them.
+    """
+    pictures = {}
+    for name in shares:
+        if name in checkpoint.pictures:
+            pictures[name] = load_image(BytesIO(checkpoint.pictures[name]))
+        elif name not in checkpoint.styles:
+            pictures[name] = load_style(Path(name), MEASURED_SIDE)
+        else:
+            raise InputError(f"this checkpoint carries no picture of the style {name!r}")
+    return pictures

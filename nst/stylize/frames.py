@@ -13,7 +13,8 @@ from nst.media.video_writer import VideoWriter
 from nst.models.transformer_net import TransformerNet
 from nst.motion.coherence import Motion, MotionMean, MotionTracker
 from nst.regions.edges import colour_plan
-from nst.regions.segmented import GivenMasks, SegmentedMasks
+from nst.regions.given import GivenMasks
+from nst.regions.segmented import SegmentedMasks
 from nst.regions.spec import Regions
 from nst.styles.codes import CrossFade
 from nst.stylize.forward import FoldedCodes, stylize

@@ -15,9 +15,9 @@ from nst.media.images import load_image, read_picture, save_image
 from nst.models.checkpoint import load_checkpoint
 from nst.options.stylize import PictureConfig
 from nst.regions.edges import colour_plan
-from nst.regions.segmented import picture_masks
+from nst.regions.masks import picture_masks
 from nst.regions.spec import chosen_styles
-from nst.styles.codes import wanted_checkpoint
+from nst.styles.spec import wanted_checkpoint
 from nst.styles.tuning import code_tuner
 from nst.stylize.forward import stylize, working_size
 

@@ -31,17 +31,11 @@ from nst.models.weights import load_vgg19
 from nst.motion.coherence import MotionTracker
 from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
-from nst.regions.segmented import video_masks
+from nst.regions.masks import video_masks
 from nst.regions.spec import chosen_styles
-from nst.styles.codes import (
-    CrossFade,
-    Tune,
-    identity_share,
-    style_code,
-    style_pictures,
-    wanted_checkpoint,
-    wanted_shares,
-)
+from nst.styles.codes import CrossFade, Tune, style_code
+from nst.styles.pictures import style_pictures
+from nst.styles.spec import identity_share, wanted_checkpoint, wanted_shares
 from nst.styles.tuning import code_tuner
 from nst.stylize.forward import working_size
 from nst.stylize.frames import Paint, followed, stylize_frames
