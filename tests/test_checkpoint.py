@@ -193,3 +193,33 @@ def test_shipped_nets_have_six_styles_that_differ_from_one_another(name):
     for i, first in enumerate(painted):
         for second in painted[i + 1 :]:
             assert (first - second).abs().mean() > 0.02
+
+
+def scaled_checkpoint() -> Checkpoint:
+    torch.manual_seed(3)
+    net = TransformerNet((4, 6, 8), 1, 2)
+    codes = torch.randn(3, 3, net.code_length)
+    return Checkpoint(net, codes[1], STYLES, {}, scales=(0.5, 1.0, 2.0), scaled_codes=codes)
+
+
+def test_codes_of_every_scale_come_back(tmp_path):
+    checkpoint = scaled_checkpoint()
+    save_checkpoint(tmp_path / "net.safetensors", checkpoint)
+    loaded = load_checkpoint(tmp_path / "net.safetensors")
+    assert loaded.net.unshuffle == 2 and loaded.scales == (0.5, 1.0, 2.0)
+    assert torch.equal(loaded.codes, checkpoint.codes)
+    assert torch.equal(loaded.scaled_codes, checkpoint.scaled_codes)
+
+
+def test_scales_between_are_interpolated_and_beyond_are_clamped():
+    checkpoint = scaled_checkpoint()
+    small, middle, large = checkpoint.scaled_codes
+    expected = {0.1: small, 0.5: small, 2**-0.5: (small + middle) / 2, 1: middle}
+    expected |= {2**0.25: 0.75 * middle + 0.25 * large, 2: large, 5: large}
+    for scale, codes in expected.items():
+        torch.testing.assert_close(checkpoint.at_scale(scale).codes, codes)
+
+
+def test_one_scale_is_that_of_every_scale(tmp_path):
+    checkpoint = Checkpoint(TransformerNet((4, 6, 8), 1), torch.zeros(1, 2), ("identity",))
+    assert checkpoint.at_scale(2) is checkpoint

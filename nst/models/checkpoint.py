@@ -6,7 +6,8 @@ Data only: nothing in the file can run. The metadata entry `nst` is JSON.
 """
 
 import json
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -31,11 +32,13 @@ class Checkpoint:
 
     Args:
         net: the transformer.
-        codes: (K, D), one row a style.
+        codes: (K, D), one row a style, at style scale 1.
         styles: the K names; the first is `identity`, "leave it alone".
         training: how it was made: options, steps, versions.
         pictures: style's name -> the picture it was learned from, a small JPEG file.
         encoder: predicts the code of any picture; None where none was trained.
+        scales: the style scales that codes were learned at, rising: 2 is a brush twice as wide.
+        scaled_codes: (S, K, D), the codes at each of `scales`; None where 1 is the only one.
     """
 
     net: TransformerNet
@@ -44,6 +47,29 @@ class Checkpoint:
     training: dict = field(default_factory=dict)
     pictures: dict[str, bytes] = field(default_factory=dict)
     encoder: StyleEncoder | None = None
+    scales: tuple[float, ...] = (1.0,)
+    scaled_codes: Tensor | None = None
+
+    def at_scale(self, scale: float) -> "Checkpoint":
+        """Return the checkpoint with the codes of a style scale, itself where it has only one.
+
+        Between two scales that were learned the codes are interpolated along the logarithm of the
+        scale; beyond the first and the last they are those.
+        """
+        if self.scaled_codes is None:
+            return self
+        return replace(self, codes=interpolated_codes(self.scaled_codes, self.scales, scale))
+
+
+def interpolated_codes(codes: Tensor, scales: tuple[float, ...], scale: float) -> Tensor:
+    """Return the codes (K, D) of a style scale.
+
+    Args:
+        codes: (S, K, D), at each of the `scales`, which rise.
+    """
+    place = float(np.interp(math.log(scale), np.log(scales), range(len(scales))))
+    below = min(int(place), len(scales) - 2) if len(scales) > 1 else 0
+    return torch.lerp(codes[below], codes[min(below + 1, len(scales) - 1)], place - below)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> None:
@@ -51,6 +77,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> 
     net = checkpoint.net
     tensors = {f"net.{name}": value for name, value in net.state_dict().items()}
     tensors["codes"] = checkpoint.codes
+    if checkpoint.scaled_codes is not None:
+        tensors["scaled_codes"] = checkpoint.scaled_codes
     encoder = checkpoint.encoder
     if encoder:
         tensors |= {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
@@ -59,6 +87,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> 
         "kind": "any-style" if encoder else "transformer",
         "widths": net.widths,
         "blocks": net.blocks,
+        "unshuffle": net.unshuffle,
+        "scales": checkpoint.scales,
         "styles": checkpoint.styles,
         "training": checkpoint.training,
     }
@@ -94,8 +124,12 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             if f"picture.{name}" in tensors
         }
         tensors = {key: value.float() for key, value in tensors.items()}
-        net = TransformerNet(tuple(description["widths"]), description["blocks"])
-        codes = tensors.pop("codes")
+        # Files of version 0.1 have neither `unshuffle` nor `scales`.
+        net = TransformerNet(
+            tuple(description["widths"]), description["blocks"], description.get("unshuffle", 1)
+        )
+        codes, scaled = tensors.pop("codes"), tensors.pop("scaled_codes", None)
+        scales = tuple(description.get("scales", (1.0,)))
         net.load_state_dict(_part(tensors, "net."))
         encoder = None
         if description["kind"] == "any-style":
@@ -108,10 +142,14 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             f"{file} is not a checkpoint of this tool, or is cut short: "
             "give a .safetensors file that train.py made"
         ) from error
-    if codes.shape != (len(styles), net.code_length) or styles[:1] != (IDENTITY,):
+    shapes = [codes.shape] if scaled is None else [codes.shape, *(part.shape for part in scaled)]
+    fits = all(shape == (len(styles), net.code_length) for shape in shapes)
+    fits = fits and len(scales) == (1 if scaled is None else len(scaled))
+    fits = fits and list(scales) == sorted(set(scales)) and scales[0] > 0
+    if not fits or styles[:1] != (IDENTITY,):
         raise InputError(f"{file} has codes that do not fit its styles: train it again")
     net.eval().requires_grad_(False)
-    return Checkpoint(net, codes, styles, training, pictures, encoder)
+    return Checkpoint(net, codes, styles, training, pictures, encoder, scales, scaled)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
