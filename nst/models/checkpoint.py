@@ -82,7 +82,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> 
     encoder = checkpoint.encoder
     if encoder:
         tensors |= {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
-    tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in tensors.items()}
+    tensors = {k: v.detach().to("cpu", dtype, copy=True).contiguous() for k, v in tensors.items()}
     description = {
         "kind": "any-style" if encoder else "transformer",
         "widths": net.widths,
