@@ -71,6 +71,11 @@ def interpolated_codes(codes: Tensor, scales: tuple[float, ...], scale: float) -
     below = min(int(place), len(scales) - 2) if len(scales) > 1 else 0
     return torch.lerp(codes[below], codes[min(below + 1, len(scales) - 1)], place - below)
 
+    @property
+    def grain(self) -> float:
+        """The amplitude of the grain in the net's input when it was trained; 0 is none."""
+        return float(self.training.get("grain", 0))
+
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> None:
     """Write a checkpoint beside `path` and rename it, so that no half of one is ever seen."""

@@ -32,43 +32,55 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
     """
     if len(image) != len(flow) or image.shape[-2:] != flow.shape[-2:]:
         raise ValueError(f"image {tuple(image.shape)} and flow {tuple(flow.shape)} do not fit")
-    return _sample(image, flow, "bilinear")
-
-
-def _sample(image: Tensor, flow: Tensor, mode: str) -> Tensor:
-    height, width = flow.shape[-2:]
-    scale = torch.tensor([max(width - 1, 1), max(height - 1, 1)]).to(flow)
-    grid = (_positions(flow) / scale.view(1, 2, 1, 1) * 2 - 1).permute(0, 2, 3, 1).to(image.dtype)
-    return F.grid_sample(image, grid, mode, padding_mode="border", align_corners=True)
+    return _sample(image, flow_ends(flow), "bilinear")
 
 
 def sharp_warp(image: Tensor, flow: Tensor) -> Tensor:
     """Do as `warp` with cubic interpolation, which keeps fine detail; values may overshoot.
 
-    Without gradient on a CPU, where OpenCV is several times faster than PyTorch.
+    Without gradient on a CPU, see `remap`.
 
     Args:
         image: (1, C, H, W), float32.
         flow: (1, 2, H, W).
     """
+    return remap(image, flow_ends(flow), sharp=True)
+
+
+def remap(image: Tensor, places: Tensor, sharp: bool = False) -> Tensor:
+    """Return an image (1, C, H, W), float32, sampled at places (1, 2, h, w), x then y, in pixels.
+
+    Without gradient on a CPU, where OpenCV is several times faster than PyTorch.
+
+    Args:
+        sharp: interpolate with cubics; bilinear otherwise.
+    """
     if image.device.type != "cpu":
-        return _sample(image, flow, "bicubic")
+        return _sample(image, places, "bicubic" if sharp else "bilinear")
     import cv2  # late: training needs none of it
 
-    x, y = _positions(flow)[0].numpy()
+    x, y = places[0].numpy()
     pixels = image[0].permute(1, 2, 0).numpy()
-    carried = cv2.remap(pixels, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return torch.from_numpy(carried).permute(2, 0, 1)[None]
+    how = cv2.INTER_CUBIC if sharp else cv2.INTER_LINEAR
+    sampled = cv2.remap(pixels, x, y, how, borderMode=cv2.BORDER_REPLICATE)
+    return torch.from_numpy(sampled).view(*x.shape, -1).permute(2, 0, 1)[None]
+
+
+def _sample(image: Tensor, places: Tensor, mode: str) -> Tensor:
+    height, width = image.shape[-2:]
+    scale = torch.tensor([max(width - 1, 1), max(height - 1, 1)]).to(places)
+    grid = (places / scale.view(1, 2, 1, 1) * 2 - 1).permute(0, 2, 3, 1).to(image.dtype)
+    return F.grid_sample(image, grid, mode, padding_mode="border", align_corners=True)
 
 
 def inside(flow: Tensor) -> Tensor:
     """Return a mask (N, 1, H, W), 1 where the flow ends inside the frame."""
     height, width = flow.shape[-2:]
-    x, y = _positions(flow).split(1, dim=1)
+    x, y = flow_ends(flow).split(1, dim=1)
     return ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)).to(flow.dtype)
 
 
-def _positions(flow: Tensor) -> Tensor:
+def flow_ends(flow: Tensor) -> Tensor:
     """Return where each pixel's flow ends, (N, 2, H, W), x then y."""
     height, width = flow.shape[-2:]
     positions = flow.clone()

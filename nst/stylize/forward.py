@@ -27,6 +27,7 @@ def stylize(
     identity_share: float | Tensor = 0.0,
     weights: Tensor | None = None,
     folded: Tensor | None = None,
+    grain: Tensor | None = None,
 ) -> Tensor:
     """Paint one image (1, 3, H, W) with codes (K, D), computed in `dtype`, given in float32.
 
@@ -39,17 +40,22 @@ def stylize(
         identity_share: its share in the codes, 0 to 1; one for all, or (K,).
         weights: style weights (1, K, H, W); None is for one code.
         folded: with `weights`, the codes (K, D) that `TransformerNet.folded` gives.
+        grain: (1, 3, H, W), added to what the net sees; less of it where the identity is.
     """
     weights = codes.new_ones(1, 1) if weights is None else weights
     if weights.ndim == 4 and torch.equal(weights, weights[..., :1, :1].expand_as(weights)):
         weights = weights[..., 0, 0]  # exactly the picture without a map
     mapped = weights.ndim == 4
-    painted = net(image.to(dtype), folded if mapped else codes, weights).float()
-    shares = torch.as_tensor(identity_share, device=image.device)
+    shares: Tensor | float = torch.as_tensor(identity_share, device=image.device)
     if identity is None or not shares.any():
+        shares = 0.0
+    else:
+        shares = torch.einsum("nk...,k->n...", weights, shares.expand(len(codes)))[:, None]
+        shares = shares if mapped else shares[..., None, None]
+    seen = image if grain is None else image + grain * (1 - shares)
+    painted = net(seen.to(dtype), folded if mapped else codes, weights).float()
+    if identity is None or isinstance(shares, float):
         return painted
-    shares = torch.einsum("nk...,k->n...", weights, shares.expand(len(codes)))[:, None]
-    shares = shares if mapped else shares[..., None, None]
     size = tuple(image.shape[-2:])
     small = resize(image, fit(size, min(max(size), SMALL_SIDE)))
     if min(small.shape[-2:]) < LEAST_SIDE:

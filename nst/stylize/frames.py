@@ -12,6 +12,7 @@ from nst.media.frames import Frame
 from nst.media.video_writer import VideoWriter
 from nst.models.transformer_net import TransformerNet
 from nst.motion.coherence import Motion, MotionMean, MotionTracker
+from nst.motion.grain import MovingGrain
 from nst.regions.edges import colour_plan
 from nst.regions.given import GivenMasks
 from nst.regions.segmented import SegmentedMasks
@@ -28,11 +29,13 @@ class Scene:
         frame: its image on the net's device.
         motion: from the last frame; None begins anew.
         weights: style weights (1, K, H, W); None is for one code.
+        grain: (1, 3, H, W), what the net gets beside the frame, see `motion.grain`; None adds none.
     """
 
     frame: Frame
     motion: Motion | None = None
     weights: Tensor | None = None
+    grain: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -57,18 +60,27 @@ def followed(
     device: torch.device,
     tracker: MotionTracker | None = None,
     masks: SegmentedMasks | GivenMasks | None = None,
+    grain: float = 0.0,
 ) -> Iterator[Scene]:
     """Find the motion and the regions of a video, frame by frame.
 
     Args:
         tracker: a new one, which finds the motion; without it each frame is by itself.
         masks: which part of a frame takes which code.
+        grain: its amplitude, that of the net's training; 0 is none.
     """
+    moving = None
     for frame in frames:
         image = frame.image.to(device)
         motion = tracker.follow(image) if tracker else None
         weights = masks.follow(image, motion).to(device) if masks else None
-        yield Scene(replace(frame, image=image), motion, weights)
+        noise = None
+        if grain:
+            moving = moving or MovingGrain(tuple(image.shape[-2:]), device=device)
+            # Without a tracker the grain is the canvas's own, and stands still.
+            flow = (motion.flow.to(device), motion.validity.to(device)) if motion else (None,)
+            noise = moving.follow(*flow).mul(grain)
+        yield Scene(replace(frame, image=image), motion, weights, noise)
 
 
 def stylize_frames(
@@ -99,14 +111,15 @@ def stylize_frames(
             codes, share = fade.at(index) if fade else (paint.codes, paint.identity_share)
             folded = None
             if scene.weights is not None:
-                folded = folds.follow(scene.frame.image, anew=scene.motion is None)
+                seen = scene.frame.image if scene.grain is None else scene.frame.image + scene.grain
+                folded = folds.follow(seen, anew=scene.motion is None)
             yield scene, codes, share, folded
 
     def painted(job: tuple) -> tuple[Scene, Tensor]:
         scene, codes, share, folded = job
         image, dtype = scene.frame.image, paint.dtype
         image = stylize(
-            paint.net, image, codes, dtype, paint.identity, share, scene.weights, folded
+            paint.net, image, codes, dtype, paint.identity, share, scene.weights, folded, scene.grain
         )
         return scene, image
 

@@ -13,6 +13,7 @@ from nst.core.tensors import resize
 from nst.errors import InputError
 from nst.media.images import load_image, read_picture, save_image
 from nst.models.checkpoint import load_checkpoint
+from nst.motion.grain import grain
 from nst.options.stylize import PictureConfig
 from nst.regions.edges import colour_plan
 from nst.regions.masks import picture_masks
@@ -62,11 +63,16 @@ def one_pass_pictures(
             content = resize(
                 content, working_size(tuple(content.shape[-2:]), config.long_side, source)
             ).to(device)
-            weights = folded = None
+            weights = folded = noise = None
+            if checkpoint.grain:
+                noise = grain(tuple(content.shape[-2:])).to(device) * checkpoint.grain
             if masks:
                 weights = masks.follow(content).to(device)
-                folded = net.folded(content.to(dtype), code)
-            stylized = stylize(net, content, code, dtype, identity, left_alone, weights, folded)
+                seen = content if noise is None else content + noise
+                folded = net.folded(seen.to(dtype), code)
+            stylized = stylize(
+                net, content, code, dtype, identity, left_alone, weights, folded, noise
+            )
             stylized = restore_color(stylized, content, config.preserve_color)
             if masks:
                 stylized = masks.regions.restored(stylized, content, weights)

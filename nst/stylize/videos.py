@@ -96,7 +96,7 @@ def one_pass_video(config: VideoConfig) -> str:
             _mask_writer(config, info) as mask_writer,
             Window() if config.show else nullcontext() as window,
             ahead(resized) as frames,
-            ahead(followed(frames, device, tracker, masks)) as scenes,
+            ahead(followed(frames, device, tracker, masks, checkpoint.grain)) as scenes,
             in_background(
                 stylize_frames(
                     scenes,

@@ -1,0 +1,106 @@
+"""Grain: a little noise in a net's input, which gives flat areas strokes, and its motion.
+
+Nets trained with it paint strokes where a photo shows nothing. In a video the grain follows the
+motion, as otherwise those strokes would boil. It is never resampled twice, which would make it
+fade: what follows the motion is where on an endless sheet of grain each pixel takes it from (the
+texture coordinates of Max and Becker, "Flow Visualization Using Moving Textures", 1995, and of
+Neyret, "Advected Textures", 2003).
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nst.motion.warp import flow_ends, inside, remap, resize_flow
+
+# Pixels from one number to the next of the three noises that are added, and what divides the sum.
+CELLS, DIVISOR = (4, 8, 16), 1.7
+# Grain is renewed, patch by patch, when its area has grown or shrunk by factors between these.
+STRETCHED = (1.5, 3.0)
+# Ground with less validity than this has just been uncovered.
+UNCOVERED = 0.5
+
+
+def grain(size: tuple[int, int], seed: int = 0) -> Tensor:
+    """Return grain (1, 3, H, W) for a picture: of mean 0, its standard deviation about 0.7.
+
+    The same numbers whatever the device that they are for.
+    """
+    return _sheet(size, seed)[..., : size[0], : size[1]].contiguous()
+
+
+def _sheet(size: tuple[int, int], seed: int) -> Tensor:
+    """Return grain that is periodic, its sides (the periods) the next multiples of 16."""
+    generator = torch.Generator().manual_seed(seed)
+    rows, columns = (-(-side // max(CELLS)) for side in size)
+    total = torch.zeros(1, 3, rows * max(CELLS), columns * max(CELLS))
+    for cell in CELLS:
+        count = max(CELLS) // cell
+        noise = torch.randn(1, 3, rows * count, columns * count, generator=generator)
+        noise = F.pad(noise, (1, 1, 1, 1), mode="circular")
+        large = F.interpolate(noise, scale_factor=cell, mode="bilinear", align_corners=False)
+        total += large[..., cell:-cell, cell:-cell]
+    return total / DIVISOR
+
+
+class MovingGrain:
+    """Grain for a video, frame by frame.
+
+    Args:
+        size: of the frames.
+        device: the flow's and the result's.
+    """
+
+    def __init__(self, size: tuple[int, int], seed: int = 0, device: torch.device | str = "cpu"):
+        self.size = size
+        sheet = _sheet(size, seed).to(device)
+        self._periods = torch.tensor(sheet.shape[-2:], device=device).flip(0).view(1, 2, 1, 1)
+        # The first row and column once more: between the last and them lies grain as well.
+        self._sheet = F.pad(sheet, (0, 1, 0, 1), mode="circular")
+        # From each pixel to its place on the sheet (1, 2, h, w), as a flow is.
+        self._offset: Tensor | None = None
+
+    def follow(self, flow: Tensor | None, validity: Tensor | None = None) -> Tensor:
+        """Return the grain (1, 3, H, W) of the next frame.
+
+        Args:
+            flow: (1, 2, h, w), backward, at any size; None begins anew.
+            validity: (1, 1, h, w); None trusts the flow everywhere.
+        """
+        if flow is None:
+            self._offset = None
+            return self._sheet[..., : self.size[0], : self.size[1]]
+        if self._offset is None or self._offset.shape != flow.shape:
+            self._begin(flow)
+        # Beyond the frame's edge the sheet goes on.
+        moved = remap(torch.cat([self._offset, self._growth], 1), flow_ends(flow))
+        offset, growth = moved[:, :2] + flow, moved[:, 2:] - _divergence(flow)
+        renewed = growth.abs() > self._largest_growth
+        if validity is not None:
+            renewed |= (validity < UNCOVERED) & (inside(flow) > 0)
+        # New grain is taken from where the sheet has got to by the motion of most of the frame.
+        self._drift = self._drift + flow[..., ::4, ::4].flatten(2).median(2).values[..., None, None]
+        self._offset = torch.where(renewed, self._drift, offset)
+        self._growth = growth.masked_fill(renewed, 0)
+        places = flow_ends(resize_flow(self._offset, self.size)) % self._periods
+        return remap(self._sheet, places)
+
+    def _begin(self, flow: Tensor) -> None:
+        self._offset = torch.zeros_like(flow)
+        self._drift = flow.new_zeros(1, 2, 1, 1)
+        # The logarithm of how much larger the grain's area has become, and its bound for each
+        # pixel: a zoom then renews small patches, one here and one there.
+        self._growth = torch.zeros_like(flow[:, :1])
+        chance = torch.special.ndtr(grain(tuple(flow.shape[-2:]))[:, :1] / 0.7).to(flow)
+        low, high = (math.log(factor) for factor in STRETCHED)
+        self._largest_growth = low + (high - low) * chance
+
+
+def _divergence(flow: Tensor) -> Tensor:
+    """Return by how much flow spreads (N, 1, h, w)."""
+    padded = F.pad(flow, (1, 1, 1, 1), mode="replicate")
+    across = padded[:, :1, 1:-1, 2:] - padded[:, :1, 1:-1, :-2]
+    down = padded[:, 1:, 2:, 1:-1] - padded[:, 1:, :-2, 1:-1]
+    return (across + down) / 2
