@@ -65,9 +65,9 @@ def test_a_still_cameras_grain_stands_still():
 def test_grain_follows_a_pan(step):
     moving = MovingGrain(SIZE)
     moving.follow(None)
-    for t in range(1, 5):
+    for _ in range(4):
         now = moving.follow(shift(*step), inside(shift(*step)))
-    x, y = (int(t * n) for n in step)
+    x, y = (int(4 * n) for n in step)
     expected = grain(SIZE).roll((-y, -x), (2, 3))  # its edges fit together
     assert torch.allclose(now, expected, atol=1e-4)
 

@@ -50,6 +50,11 @@ class Checkpoint:
     scales: tuple[float, ...] = (1.0,)
     scaled_codes: Tensor | None = None
 
+    @property
+    def grain(self) -> float:
+        """The amplitude of the grain in the net's input when it was trained; 0 is none."""
+        return float(self.training.get("grain", 0))
+
     def at_scale(self, scale: float) -> "Checkpoint":
         """Return the checkpoint with the codes of a style scale, itself where it has only one.
 
@@ -70,11 +75,6 @@ def interpolated_codes(codes: Tensor, scales: tuple[float, ...], scale: float) -
     place = float(np.interp(math.log(scale), np.log(scales), range(len(scales))))
     below = min(int(place), len(scales) - 2) if len(scales) > 1 else 0
     return torch.lerp(codes[below], codes[min(below + 1, len(scales) - 1)], place - below)
-
-    @property
-    def grain(self) -> float:
-        """The amplitude of the grain in the net's input when it was trained; 0 is none."""
-        return float(self.training.get("grain", 0))
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> None:

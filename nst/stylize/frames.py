@@ -117,11 +117,9 @@ def stylize_frames(
 
     def painted(job: tuple) -> tuple[Scene, Tensor]:
         scene, codes, share, folded = job
-        image, dtype = scene.frame.image, paint.dtype
-        image = stylize(
-            paint.net, image, codes, dtype, paint.identity, share, scene.weights, folded, scene.grain
-        )
-        return scene, image
+        left_alone = paint.identity, share
+        rest = scene.weights, folded, scene.grain
+        return scene, stylize(paint.net, scene.frame.image, codes, paint.dtype, *left_alone, *rest)
 
     for scene, image in in_order(painted, passes(), workers, waiting):
         content, motion, weights = scene.frame.image, scene.motion, scene.weights
