@@ -1,16 +1,20 @@
 """Live input: an MJPEG stream on loopback stands for the camera."""
 
+import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import cv2
+import media
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from nst.errors import InputError
-from nst.media.camera import CameraReader
+from nst.media.camera import CameraReader, is_live
 from nst.media.video_reader import open_video
 from nst.options.stylize import VideoConfig
 from nst.stylize import videos as video
@@ -171,3 +175,43 @@ def test_without_a_display_the_window_is_one_line(camera, tiny_path, monkeypatch
     )
     with pytest.raises(InputError, match="--show needs a display"):
         video.one_pass_video(config)
+
+
+class TestCameraOrFile:
+    """What is there is looked at before a name is taken for a camera's."""
+
+    @pytest.mark.parametrize("name", ["2024", "0"])
+    def test_a_file_called_by_a_number(self, tmp_path, monkeypatch, name):
+        monkeypatch.chdir(tmp_path)
+        assert is_live(name)
+        media.make_clip(tmp_path / "clip.mp4", frames=5).rename(tmp_path / name)
+        assert not is_live(name)
+        with open_video(name) as reader:
+            assert len(list(reader)) == 5
+
+    def test_a_folder_called_by_a_number(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "001").mkdir()
+        for index in range(3):
+            Image.fromarray(media.picture(index)).save(tmp_path / "001" / f"{index}.png")
+        with open_video("001") as reader:
+            assert len(list(reader)) == 3
+
+    @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no RAM disk here")
+    def test_a_file_on_a_ram_disk(self):
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+            clip = media.make_clip(Path(folder) / "clip.mp4", frames=5)
+            with open_video(str(clip)) as reader:
+                assert len(list(reader)) == 5 and reader.info.path == clip
+
+    @pytest.mark.parametrize("name", ["clip.mp4", "a b%20c é.mp4"])
+    def test_a_file_address(self, tmp_path, name):
+        clip = media.make_clip(tmp_path / name, frames=5)
+        for address in (clip.as_uri(), f"file://{clip}"):
+            with open_video(address) as reader:
+                assert len(list(reader)) == 5 and reader.info.path == clip
+
+    @pytest.mark.parametrize("name", ["/dev/shm/not there.mp4", "file:///not/there.mp4", "²"])
+    def test_what_is_not_there_is_a_missing_file(self, name):
+        with pytest.raises(InputError, match="no such file"):
+            open_video(name)

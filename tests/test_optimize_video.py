@@ -12,6 +12,7 @@ import nst.optimize.frame_store
 import nst.optimize.frames
 import nst.optimize.videos
 from nst.commands.stylize import stylize_video
+from nst.core.places import lock, unlock
 from nst.core.tensors import resize
 from nst.errors import InputError
 from nst.losses.perceptual import gram_matrix, relative_error
@@ -112,7 +113,7 @@ def test_resuming_gives_what_an_uninterrupted_run_gives(
         stop_at(patch, turn, number)
         with pytest.raises(KeyboardInterrupt):
             optimize("cut", passes=passes)
-    assert not (tmp_path / "cut").exists() and (tmp_path / "cut.frames").is_dir()
+    assert not (tmp_path / "cut").exists() and (tmp_path / "cut.nst-unfinished").is_dir()
     with pytest.raises(InputError, match="--resume, or delete"):
         optimize("cut", passes=passes)
     with pytest.raises(InputError, match="--resume: steps was 4 and is 5"):
@@ -120,7 +121,7 @@ def test_resuming_gives_what_an_uninterrupted_run_gives(
     resumed = pictures(optimize("cut", passes=passes, resume=True))
     assert len(whole) == FRAMES
     assert all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
-    assert not (tmp_path / "cut.frames").exists()
+    assert not (tmp_path / "cut.nst-unfinished").exists()
 
 
 def test_file_keeps_times_and_sound(optimize, tmp_path):
@@ -186,3 +187,63 @@ def test_bad_input_is_told_before_any_work(optimize, tmp_path, options, part):
         optimize("out.mp4", **options)
     assert part in str(caught.value)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+class TestWorkingFolder:
+    def test_somebody_elses_folder_is_not_touched(self, optimize, tmp_path):
+        mine = [
+            tmp_path / "out.frames" / "notes.txt",
+            tmp_path / "out.nst-unfinished" / "notes.txt",
+        ]
+        for path in mine:
+            path.parent.mkdir()
+            path.write_text("mine")
+        with pytest.raises(InputError, match="in the way and not of this program"):
+            optimize("out")
+        assert [path.read_text() for path in mine] == ["mine", "mine"]
+
+    def test_the_input_may_be_called_as_the_output(self, optimize, tmp_path):
+        folder = tmp_path / "out.frames"
+        folder.mkdir()
+        for index in range(FRAMES):
+            Image.fromarray(media.picture(index, SIZE)).save(folder / f"{index}.png")
+        optimize("out.mp4", input_video=str(folder))
+        assert sorted(path.name for path in folder.iterdir()) == ["0.png", "1.png", "2.png"]
+        assert len(media.read_back(tmp_path / "out.mp4").times) == FRAMES
+
+    def test_what_was_put_into_it_stays(self, optimize, tmp_path, monkeypatch):
+        remove = nst.optimize.frame_store.FrameStore.remove
+
+        def joined_by_a_note(store):
+            (store.folder / "notes.txt").write_text("mine")
+            (store.folder / "input" / "copy of 000001.png").write_text("mine")
+            remove(store)
+
+        monkeypatch.setattr(nst.optimize.frame_store.FrameStore, "remove", joined_by_a_note)
+        optimize("out")
+        left = [p for p in (tmp_path / "out.nst-unfinished").rglob("*") if p.is_file()]
+        assert sorted(path.name for path in left) == ["copy of 000001.png", "notes.txt"]
+
+    def test_a_run_stopped_before_it_painted_is_begun_anew(self, optimize, tmp_path, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr(nst.optimize.frame_store, "save_image", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                optimize("out")
+        assert (tmp_path / "out.nst-unfinished").is_dir()
+        assert len(pictures(optimize("out"))) == FRAMES
+        assert not (tmp_path / "out.nst-unfinished").exists()
+
+    def test_two_runs_do_not_work_in_one_folder(self, optimize, tmp_path, monkeypatch):
+        stop_at(monkeypatch, 1, 1)
+        with pytest.raises(KeyboardInterrupt):
+            optimize("out")
+        held = lock(tmp_path / "out.nst-unfinished")
+        try:
+            with pytest.raises(InputError, match="another run is working there"):
+                optimize("out", resume=True)
+        finally:
+            unlock(held)
+
+
+def stopped(*_):
+    raise KeyboardInterrupt

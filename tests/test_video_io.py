@@ -455,6 +455,7 @@ class TestBadOutput:
             {"codec": "libx264"},
             {"preset": "warp", "codec": "libx265"},
             {"codec": "gif"},
+            {"codec": "libopus"},
         ],
         ids=str,
     )
@@ -463,6 +464,11 @@ class TestBadOutput:
         with pytest.raises(InputError, match="give others"):
             create_video(path, self.info, **options)
         assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
+    def test_encoder_of_sound(self, tmp_path, codec):
+        with pytest.raises(InputError, match="it encodes no pictures"):
+            create_video(tmp_path / "out.mp4", self.info, codec=codec)
 
     @pytest.mark.parametrize("kind", KINDS)
     def test_no_space_left(self, tmp_path, kind):
@@ -545,6 +551,15 @@ class TestEnding:
                 writer.write(replace(frame, image=frame.image[..., :33, :47].contiguous()))
         after = media.read_back(tmp_path / "out.mp4")
         assert (after.frames[0].height, after.frames[0].width, len(after.frames)) == (34, 48, 12)
+
+
+@pytest.mark.parametrize("kind", ["mp4", "mov"])
+def test_hevc_has_the_tag_that_apple_knows(clip, tmp_path, kind):
+    with open_video(clip) as reader:
+        with create_video(tmp_path / f"out.{kind}", reader.info, codec="libx265") as writer:
+            for frame in reader:
+                writer.write(frame)
+    assert b"hvc1" in (tmp_path / f"out.{kind}").read_bytes()
 
 
 def test_name_with_colon_and_percent(clip, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nst.core.places import fitted_name, followed
 from nst.errors import InputError
 
 
@@ -13,10 +14,13 @@ from nst.errors import InputError
 def replacing(path: Path) -> Iterator[Path]:
     """Give a path to write to, of the same ending; it becomes `path` when all went well.
 
+    A link is followed: its target is written.
+
     Raises:
         InputError: the place cannot be written.
     """
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    path = followed(path)
+    partial = path.with_name(fitted_name(f".{path.stem}", f".{os.getpid()}.part{path.suffix}"))
     try:
         yield partial
         os.replace(partial, path)

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
+from urllib.request import url2pathname
 
 import cv2
 import numpy as np
@@ -21,12 +23,36 @@ SILENCE_SECONDS = 10.0  # a stream that stays still for so long has ended
 
 
 def is_live(name: str) -> bool:
-    """Tell whether an input is a camera or a stream.
+    """Tell whether an input is a camera or a stream: what is not there as a file, by its name.
 
     >>> [is_live(name) for name in ("0", "/dev/video1", "rtsp://host/door", "clip.mp4")]
     [True, True, True, False]
     """
-    return name.isdecimal() or name.startswith("/dev/") or "://" in name
+    path = local_path(name)
+    if path is None:
+        return True
+    if path.exists():
+        return path.is_char_device()
+    return _is_number(name) or (name.startswith("/dev/") and not name.startswith("/dev/shm/"))
+
+
+def local_path(name: str) -> Path | None:
+    """Return the path that a name or a `file://` address stands for; None for another address.
+
+    >>> local_path("file:///tmp/a%20b.mp4").as_posix(), local_path("rtsp://host/door")
+    ('/tmp/a b.mp4', None)
+    """
+    scheme, separator, rest = name.partition("://")
+    if not separator or Path(name).exists():
+        return Path(name)
+    if scheme.lower() != "file":
+        return None
+    plain = Path(rest)  # a name that was put behind file:// as it is
+    return plain if plain.exists() else Path(url2pathname(rest.removeprefix("localhost")))
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit()
 
 
 class CameraReader:
@@ -44,7 +70,7 @@ class CameraReader:
 
     def __init__(self, name: str, duration: float | None = None) -> None:
         self._duration = duration
-        self._capture = cv2.VideoCapture(int(name) if name.isdecimal() else name)
+        self._capture = cv2.VideoCapture(int(name) if _is_number(name) else name)
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         got, first = self._capture.read() if self._capture.isOpened() else (False, None)
         if not got:

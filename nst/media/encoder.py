@@ -51,11 +51,15 @@ class FileEncoder:
         self._counts_by_decoding = suffix in (".mp4", ".mov")
         self._container = av.open(os.path.abspath(path), "w", container_options=form)
         try:
+            if av.Codec(codec, "w").type != "video":
+                raise ValueError("it encodes no pictures")
             trial = av.CodecContext.create(codec, "w")
             trial.options = options
             self._set_up(trial, 64, 64)
             trial.open()
             self._stream = self._container.add_stream(codec, rate=info.rate, options=options)
+            if suffix in (".mp4", ".mov") and trial.codec.canonical_name == "hevc":
+                self._stream.codec_context.codec_tag = "hvc1"  # Apple's players open no other
         except (ValueError, av.FFmpegError) as error:
             given = ", ".join(f"{name} {value}" for name, value in options.items())
             message = f"codec {codec} with {given} cannot write {suffix} files ({error})"

@@ -6,6 +6,11 @@ from pathlib import Path
 
 from torch import Tensor
 
+# What a folder's videos are known by; a file that is named by itself may be called anything.
+VIDEOS = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg"),
+    *(".vob", ".wmv", ".asf", ".mxf", ".3gp", ".flv", ".ogv", ".dv"),
+)
 UNSPECIFIED = 2  # H.273 has it for matrix, primaries and transfer
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from nst.core.tensors import to_float
 from nst.errors import InputError
-from nst.media.camera import CameraReader, is_live
+from nst.media.camera import CameraReader, is_live, local_path
 from nst.media.decoder import Decoder
 from nst.media.frames import UNSPECIFIED, Frame, StreamInfo
 from nst.media.yuv import is_full_range, known_matrix, to_rgb, turn_of
@@ -52,7 +52,7 @@ def open_video(
         if start:
             raise InputError(f"--start is {start:g}; what is live begins now: leave it out")
         return CameraReader(str(path), duration)
-    path = Path(path)
+    path = local_path(str(path))
     # By way of the text, so that 0.04 s is the very time of the second frame of 25 a second.
     first = Fraction(str(start))
     length = None if duration is None else Fraction(str(duration))

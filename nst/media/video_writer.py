@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,12 +12,15 @@ import av
 import numpy as np
 from PIL import Image
 
+from nst.core.places import Place
 from nst.core.tensors import to_uint8
 from nst.errors import InputError
 from nst.media.encoder import SOUND, FileEncoder
 from nst.media.frames import Frame, StreamInfo
 from nst.media.gif import GifEncoder
 
+# Windows has no SIGHUP.
+INTERRUPTS = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)])]
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -59,22 +61,12 @@ def create_video(
         raise InputError(f"{path}: is the input; give the output another name")
     if path.exists() and folder and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f"{path}: is there already and not an empty folder; give another name")
-    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
-    if temporary.is_dir():
-        shutil.rmtree(temporary)
-    try:
-        temporary.mkdir() if folder else temporary.touch()
-    except FileNotFoundError:
-        message = f"{path.parent}: no such folder; create it or give another output"
-        raise InputError(message) from None
-    except OSError as error:
-        message = f"{path.parent}: cannot be written ({error.strerror}); give another output"
-        raise InputError(message) from None
+    place = Place(path, folder)
     try:
         if folder:
-            encoder = _PictureWriter(temporary)
+            encoder = _PictureWriter(place.part)
         elif suffix == ".gif":
-            encoder = GifEncoder(temporary, info)
+            encoder = GifEncoder(place.part, info)
         else:
             codec = codec or ("libvpx-vp9" if suffix == ".webm" else "libx264")
             options = {"crf": f"{crf:g}"}
@@ -84,11 +76,11 @@ def create_video(
                 options |= {"deadline": "good", "cpu-used": "5", "row-mt": "1"}
             sound = info.path if keep_audio else None
             encoder = FileEncoder(
-                temporary, info, codec, options, sound, threads or os.cpu_count() or 1
+                place.part, info, codec, options, sound, threads or os.cpu_count() or 1
             )
-        return VideoWriter(path, temporary, encoder)
+        return VideoWriter(path, place, encoder)
     except BaseException:
-        _remove(temporary)
+        place.discard()
         raise
 
 
@@ -96,9 +88,9 @@ class VideoWriter:
     """A video that is being written beside its final name, which `close` gives it."""
 
     def __init__(
-        self, path: Path, temporary: Path, encoder: "FileEncoder | GifEncoder | _PictureWriter"
+        self, path: Path, place: Place, encoder: "FileEncoder | GifEncoder | _PictureWriter"
     ) -> None:
-        self._path, self._temporary, self._encoder = path, temporary, encoder
+        self._path, self._place, self._encoder = path, place, encoder
         self._shape: tuple[int, ...] | None = None
         self._last = -1
         self._open = True
@@ -129,9 +121,7 @@ class VideoWriter:
             try:
                 with self._explained():
                     self._encoder.finish(complete)
-                    if self._temporary.is_dir() and self._path.is_dir():
-                        self._path.rmdir()
-                    os.replace(self._temporary, self._path)
+                    self._place.keep()
             except BaseException:
                 self.discard()
                 raise
@@ -143,7 +133,7 @@ class VideoWriter:
             self._open = False
             with suppress(av.FFmpegError):
                 self._encoder.abort()
-            _remove(self._temporary)
+            self._place.discard()
 
     def __enter__(self) -> "VideoWriter":
         return self
@@ -186,23 +176,19 @@ class _PictureWriter:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done: half a picture is worth nothing."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
+    """Hold Ctrl-C and its like back until the block is done: half a picture is worth nothing."""
+    before = {number: signal.getsignal(number) for number in INTERRUPTS}
+    before = {number: handler for number, handler in before.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     held: list[tuple] = []
-    signal.signal(signal.SIGINT, lambda *given: held.append(given))
+    for number in before:
+        signal.signal(number, lambda *given: held.append(given))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if held:
-        before(*held[0])
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+        before[held[0][0]](*held[0])

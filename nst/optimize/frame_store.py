@@ -5,13 +5,16 @@ stopped comes to the same end.
 """
 
 import json
-import shutil
+import re
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from torch import Tensor
 
 from nst.core.files import make_folder, write_json
+from nst.core.places import fitted_name, is_locked, lock, unlock
 from nst.errors import InputError
 from nst.media.frames import Frame
 from nst.media.images import load_image, save_image
@@ -19,50 +22,51 @@ from nst.options.stylize import VideoConfig
 
 # What may differ between a run and the one that goes on with it.
 FREE = ("resume", "quiet")
+# The folder's mark: only what holds it is read, written or removed.
+MADE_BY = "nst: the frames of an unfinished video"
 
 
 class FrameStore:
-    """A folder beside the output: `input/`, `pass1/` ... and `run.json`.
+    """A folder beside the output, `OUTPUT.nst-unfinished`: `input/`, `pass1/` ... and `run.json`.
+
+    It is made new, and only what this class wrote is ever removed from it.
 
     Raises:
-        InputError: --resume finds nothing or another run; without it, an unfinished run is there.
+        InputError: --resume finds nothing or another run; without it, an unfinished run is there;
+            a folder of that name is somebody else's; another run is working in it.
     """
 
     def __init__(self, config: VideoConfig):
         output = config.output_video
-        self.folder = output.with_name(f"{output.stem}.frames")
+        self.folder = output.with_name(fitted_name(output.name[:230], ".nst-unfinished"))
         self._run = self.folder / "run.json"
         options = {k: v for k, v in asdict(config).items() if k not in FREE}
         self._options = json.loads(json.dumps(options, default=str))
+        self.times: list[tuple[int, int]] = []
+        self.shots = [0]
+        self._lock: int | None = None
         if config.resume:
-            self._load(config)
-            return
-        if self._run.is_file():
+            self._load()
+        elif self._is_ours() and self._read()["times"]:
             raise InputError(
                 f"{self.folder} holds an unfinished run: give --resume, or delete that folder"
             )
-        self.times: list[tuple[int, int]] = []
-        self.shots = [0]
 
-    def _load(self, config: VideoConfig) -> None:
+    def take_in(self, frames: Iterable[Frame]) -> None:
+        """Keep the frames of a video."""
+        if self._is_ours():  # left by a run that was stopped before it had painted anything
+            self._take_lock()
+            self.remove()
         try:
-            run = json.loads(self._run.read_text("utf-8"))
-            before, self.shots = run["options"], run["shots"]
-            self.times = [(pts, duration) for pts, duration in run["times"]]
-        except FileNotFoundError:
-            raise InputError(f"--resume found no {self._run}: start the run without it") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self._run} cannot be read: delete {self.folder}") from error
-        for name, value in self._options.items():
-            if before.get(name) != value:
-                raise InputError(
-                    f"--resume: {name} was {before.get(name)} and is {value}; give the same options"
-                )
-
-    def take_in(self, frames) -> None:
-        """Keep the frames of a video, from an iterable of Frame."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        make_folder(self.folder)
+            self.folder.mkdir()
+        except FileExistsError:
+            raise InputError(
+                f"{self.folder} is in the way and not of this program: rename it"
+            ) from None
+        except OSError as error:
+            raise InputError(f"cannot make the folder {self.folder}: {error.strerror}") from error
+        self._save()
+        self._take_lock()
         make_folder(self.folder / "input")
         for number, frame in enumerate(frames):
             save_image(frame.image, self._path("input", number))
@@ -103,12 +107,73 @@ class FrameStore:
         return replace(Frame(self.result(turn, number), pts), duration=duration)
 
     def remove(self) -> None:
-        """Leave nothing behind."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove what this class wrote, and the folder where that leaves it empty."""
+        self.close()
+        for part in self.folder.iterdir():
+            if (
+                part.is_dir()
+                and not part.is_symlink()
+                and re.fullmatch(r"input|pass\d+", part.name)
+            ):
+                for file in part.iterdir():
+                    if re.fullmatch(r"\d{6,}\.png", file.name):
+                        file.unlink()
+                with suppress(OSError):
+                    part.rmdir()
+        self._run.unlink()
+        with suppress(OSError):
+            self.folder.rmdir()
+
+    def close(self) -> None:
+        """Let other runs work in the folder."""
+        unlock(self._lock)
+        self._lock = None
+
+    def __enter__(self) -> "FrameStore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _load(self) -> None:
+        if not self._run.is_file():
+            raise InputError(f"--resume found no {self._run}: start the run without it")
+        try:
+            run = self._read()
+            before, self.shots = run["options"], run["shots"]
+            self.times = [(pts, duration) for pts, duration in run["times"]]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{self._run} cannot be read: delete {self.folder}") from error
+        for name, value in self._options.items():
+            if before.get(name) != value:
+                raise InputError(
+                    f"--resume: {name} was {before.get(name)} and is {value}; give the same options"
+                )
+        self._take_lock()
+
+    def _is_ours(self) -> bool:
+        try:
+            self._read()
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        return True
+
+    def _read(self) -> dict:
+        run = json.loads(self._run.read_text("utf-8"))
+        if run["made_by"] != MADE_BY:
+            raise ValueError(f"{self._run} is not of this program")
+        return run
+
+    def _take_lock(self) -> None:
+        if self._lock is not None:
+            return
+        if is_locked(self.folder):
+            raise InputError(f"{self.folder}: another run is working there; give another output")
+        self._lock = lock(self.folder)
 
     def _path(self, part: str, number: int) -> Path:
         return self.folder / part / f"{number:06d}.png"
 
     def _save(self) -> None:
-        run = {"options": self._options, "shots": self.shots, "times": self.times}
-        write_json(self._run, run)
+        run = {"made_by": MADE_BY, "options": self._options}
+        write_json(self._run, run | {"shots": self.shots, "times": self.times})

@@ -52,38 +52,38 @@ def optimize_video(config: VideoConfig) -> str:
     if config.flow != "none":
         flow = FlowEstimator(config.flow, config.flow_long_side, device)
     rate = Fraction(config.rate).limit_denominator(1001)
-    store = FrameStore(config)
-    with open_video(config.input_video, config.start, config.duration, rate) as reader:
-        size = fit(reader.info.size, config.long_side)
-        if min(size) < LEAST_SIDE:
-            raise InputError(
-                f"{config.input_video} would be {size[1]}x{size[0]} pixels; both sides must be at "
-                f"least {LEAST_SIDE}: give a larger --long-side"
+    with FrameStore(config) as store:
+        with open_video(config.input_video, config.start, config.duration, rate) as reader:
+            size = fit(reader.info.size, config.long_side)
+            if min(size) < LEAST_SIDE:
+                raise InputError(
+                    f"{config.input_video} would be {size[1]}x{size[0]} pixels; both sides must "
+                    f"be at least {LEAST_SIDE}: give a larger --long-side"
+                )
+            info = replace(reader.info, size=size, loop=0 if config.loop else reader.info.loop)
+            encoding = {"codec": config.codec, "crf": config.crf, "preset": config.preset}
+            create = partial(
+                create_video, config.output_video, info, keep_audio=config.keep_audio, **encoding
             )
-        info = replace(reader.info, size=size, loop=0 if config.loop else reader.info.loop)
-        encoding = {"codec": config.codec, "crf": config.crf, "preset": config.preset}
-        create = partial(
-            create_video, config.output_video, info, keep_audio=config.keep_audio, **encoding
-        )
-        create().discard()  # what could not be written is found before hours of work
-        weights = load_vgg19(config.vgg)
-        vgg = VGGFeatures(weights, config.pooling).to(device, dtype)
-        if not store.times:
-            store.take_in(replace(frame, image=resize(frame.image, size)) for frame in reader)
-    measurement = _measurement(config, weights, styles, max(size))
-    painter = FramePainter(config, store, vgg, styles, flow)
-    _paint_frames(painter, store, config, size)
-    with create() as writer:
-        for number in range(len(store.times)):
-            frame, content = store.frame(config.passes, number), store.content(number)
-            image = restore_color(frame.image, content, config.preserve_color)
-            writer.write(replace(frame, image=image))
-            measurement.add(content, image)
-    store.remove()
-    figures = measurement.figures()
-    if config.report:
-        write_json(config.report, figures)
-    return in_words(figures)
+            create().discard()  # what could not be written is found before hours of work
+            weights = load_vgg19(config.vgg)
+            vgg = VGGFeatures(weights, config.pooling).to(device, dtype)
+            if not store.times:
+                store.take_in(replace(frame, image=resize(frame.image, size)) for frame in reader)
+        measurement = _measurement(config, weights, styles, max(size))
+        painter = FramePainter(config, store, vgg, styles, flow)
+        _paint_frames(painter, store, config, size)
+        with create() as writer:
+            for number in range(len(store.times)):
+                frame, content = store.frame(config.passes, number), store.content(number)
+                image = restore_color(frame.image, content, config.preserve_color)
+                writer.write(replace(frame, image=image))
+                measurement.add(content, image)
+        store.remove()
+        figures = measurement.figures()
+        if config.report:
+            write_json(config.report, figures)
+        return in_words(figures)
 
 
 def _paint_frames(

@@ -18,9 +18,9 @@ from torch.utils.data import Dataset
 
 from nst.core.color import LUMA
 from nst.errors import InputError
+from nst.media.frames import VIDEOS
 from nst.media.images import READABLE, read_picture
 
-VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi")
 # What Pillow raises for a file that is broken, or so large that it may be an attack.
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 FRAMES_PER_VIDEO = 32  # evenly spread: more of one shot teach little, and they stay in memory
