@@ -32,13 +32,14 @@ from nst.media.images import center_crop, list_pictures, read_picture, save_imag
 from nst.models.checkpoint import load_checkpoint
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
+from nst.options.shared import STYLE_LAYERS
 from nst.options.stylize import PaintOptions
 from nst.styles.tuning import code_tuner
 from nst.stylize.forward import stylize
 
 # Seconds between two nets, and how often each then does what is timed.
 PAUSE, IN_A_ROW = 0.3, {"code": 1, "paint": 10}
-STYLE_LAYERS, CONTENT_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1"), ("relu3_1",)
+CONTENT_LAYERS = ("relu3_1",)
 
 
 class Ours:

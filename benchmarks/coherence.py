@@ -27,6 +27,7 @@ from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.motion.coherence import MotionTracker
 from nst.motion.flow import FlowEstimator
+from nst.options.shared import STYLE_PICTURE_SIDE
 from nst.options.stylize import VideoConfig
 from nst.styles.codes import style_code
 from nst.styles.pictures import find_styles, load_style
@@ -62,7 +63,7 @@ def main() -> None:
             frames = [frame for frame, _ in zip(reader, range(options.frames), strict=False)]
         frames = [type(f)(resize(f.image, size), f.pts, f.duration) for f in frames]
         for style, file in find_styles(options.styles, "identity").items():
-            picture = load_style(file, 384)
+            picture = load_style(file, STYLE_PICTURE_SIDE)
             grams = target_grams(vgg, {style: picture}, {style: 1.0})
             for way in "abc":
                 code = style_code(checkpoints[way], style)

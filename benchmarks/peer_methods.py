@@ -35,9 +35,10 @@ from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.optimize.coarse_to_fine import Sources, optimize_image
 from nst.options.optimize import OptimizeOptions
+from nst.options.shared import STYLE_PICTURE_SIDE
 from nst.options.stylize import PaintOptions, VideoConfig
 from nst.styles.codes import style_code
-from nst.styles.pictures import MEASURED_SIDE, load_style
+from nst.styles.pictures import load_style
 from nst.styles.spec import ANY_STYLE
 from nst.styles.tuning import code_tuner
 from nst.stylize.forward import stylize
@@ -66,7 +67,7 @@ def magenta_styles(style: Path) -> Paint:
 def adain(style: Path) -> Paint:
     """AdaIN in float32."""
     net = _checked_adain()
-    return partial(net.paint, code=net.code(load_style(style, MEASURED_SIDE)))
+    return partial(net.paint, code=net.code(load_style(style, STYLE_PICTURE_SIDE)))
 
 
 def johnson(style: Path) -> Paint:
@@ -85,7 +86,7 @@ def johnson(style: Path) -> Paint:
 def gatys(style: Path, steps: int) -> Paint:
     """L-BFGS as the tutorials write it, from the photo, down the loss of our optimised pictures."""
     vgg, options = VGGFeatures(load_vgg19()), OptimizeOptions()
-    picture = load_style(style, MEASURED_SIDE)
+    picture = load_style(style, STYLE_PICTURE_SIDE)
 
     def paint(image: Tensor) -> Tensor:
         shrunk = resize(picture, fit(picture.shape[-2:], max(image.shape)))
@@ -111,7 +112,7 @@ def one_pass(style: Path, checkpoint: str) -> Paint:
 def optimized(style: Path, steps: int) -> Paint:
     """`style_transfer.py --method optimize`."""
     vgg = VGGFeatures(load_vgg19()).to(CPU, choose_dtype("auto", CPU))
-    options, picture = OptimizeOptions(steps=steps), load_style(style, MEASURED_SIDE)
+    options, picture = OptimizeOptions(steps=steps), load_style(style, STYLE_PICTURE_SIDE)
 
     def paint(image: Tensor) -> Tensor:
         for progress in optimize_image(Sources(image, [picture]), vgg, options, image):

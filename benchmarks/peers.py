@@ -68,7 +68,8 @@ from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.motion.flow import FlowEstimator
 from nst.options.field import Checked, option
-from nst.styles.pictures import MEASURED_SIDE, find_styles, load_style
+from nst.options.shared import STYLE_PICTURE_SIDE
+from nst.styles.pictures import find_styles, load_style
 
 SAMPLE = Path(__file__).parents[1] / "results" / "sample.mp4"
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")  # of scikit-image: public domain, CC0
@@ -185,7 +186,7 @@ class Comparison:
     def __init__(self, pictures: dict[str, Path], flow: str):
         self.flow, self.vgg, self.grams = flow, VGGFeatures(load_vgg19()), {}
         for name, path in pictures.items():
-            picture = load_style(path, MEASURED_SIDE)
+            picture = load_style(path, STYLE_PICTURE_SIDE)
             self.grams[name] = target_grams(self.vgg, {name: picture}, {name: 1.0})
         self.figures: dict[tuple[str, str], list[float]] = defaultdict(list)
         self.tiles: dict[str, list[np.ndarray]] = defaultdict(list)

@@ -4,11 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from nst.core.tensors import working_size
 from nst.errors import InputError
 from nst.models.checkpoint import load_checkpoint
 from nst.models.transformer_net import TransformerNet
 from nst.styles.codes import style_code
-from nst.stylize.forward import LEAST_SIDE, FoldedCodes, stylize, working_size
+from nst.stylize.forward import LEAST_SIDE, FoldedCodes, stylize
 
 
 def image(height: int, width: int) -> torch.Tensor:
@@ -52,7 +53,7 @@ def test_content_is_left_as_it_was(tiny):
     ],
 )
 def test_working_size(size, long_side, expected):
-    assert working_size(size, long_side, "x.png") == expected
+    assert working_size(size, long_side, "x.png", LEAST_SIDE) == expected
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_working_size(size, long_side, expected):
 )
 def test_too_small_says_the_size_and_the_least(size, long_side, shown):
     with pytest.raises(InputError) as caught:
-        working_size(size, long_side, "x.png")
+        working_size(size, long_side, "x.png", LEAST_SIDE)
     for part in ("x.png", shown, str(LEAST_SIDE), "--long-side"):
         assert part in str(caught.value)
 

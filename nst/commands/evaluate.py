@@ -7,7 +7,6 @@ What each figure means is in `nst/losses/metrics.py` and `nst/losses/video_metri
 
 import warnings
 from collections.abc import Iterator
-from fractions import Fraction
 from itertools import zip_longest
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from nst.core.tensors import fit, resize
 from nst.errors import InputError
 from nst.losses.metrics import e_stab
 from nst.losses.video_metrics import Measurement, in_words, target_grams
+from nst.media.frames import frame_rate
 from nst.media.images import list_pictures, load_image, save_image
 from nst.media.video_reader import open_video
 from nst.models.vgg import VGGFeatures
@@ -55,7 +55,7 @@ def evaluate(config: EvaluationConfig) -> dict:
     measurement = Measurement(flow, config.long_side, 1, vgg, grams, config.vgg_every)
     sheet = Sheet()
     results: list[Tensor] = []  # with true flow: all of them are needed at the end
-    rate = Fraction(config.rate).limit_denominator(1001)
+    rate = frame_rate(config.rate)
     with (
         open_video(config.original, rate=rate) as originals,
         open_video(config.stylized, rate=rate) as stylized,

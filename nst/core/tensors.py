@@ -1,9 +1,13 @@
 """Range, layout and size of images."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from nst.errors import InputError
 
 
 def to_float(array: np.ndarray) -> Tensor:
@@ -47,6 +51,23 @@ def fit(size: tuple[int, int], long_side: int | None) -> tuple[int, int]:
         return size
     scale = long_side / max(size)
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def working_size(
+    size: tuple[int, int], long_side: int | None, source: str | Path, min_side: int
+) -> tuple[int, int]:
+    """Return the size to work at: that of the source, or the one with this longer side.
+
+    Raises:
+        InputError: a side would be below `min_side`.
+    """
+    size = fit(size, long_side)
+    if min(size) < min_side:
+        raise InputError(
+            f"{source} would be {size[1]}x{size[0]} pixels; "
+            f"both sides must be at least {min_side}: give a larger one or another --long-side"
+        )
+    return size
 
 
 def resize(image: Tensor, size: tuple[int, int]) -> Tensor:

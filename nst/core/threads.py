@@ -1,5 +1,6 @@
 """Work of several stages at the same time, each in a thread, joined by short queues."""
 
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,6 +10,8 @@ from queue import Empty, Full, Queue
 from typing import TypeVar
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
+# Windows has no SIGHUP.
+INTERRUPTS = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)])]
 _END = object()
 _POLL_SECONDS = 0.1
 
@@ -87,3 +90,41 @@ def in_order(
         finally:
             for future in begun:
                 future.cancel()
+
+
+@contextmanager
+def interrupts_held_back(deliver: bool = True) -> Iterator[threading.Event]:
+    """Turn Ctrl-C and its like into an event while the block runs: nothing is left half done.
+
+    Does nothing outside the main thread, nor with a signal that is ignored or ends the process.
+
+    Args:
+        deliver: interrupt after the block. Otherwise that is left to who looks at the event, and a
+            second signal interrupts at once.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.getsignal(number) for number in INTERRUPTS}
+    handlers = {number: handler for number, handler in before.items() if callable(handler)}
+    received: list[int] = []
+
+    def restore() -> None:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+    def ask(number: int, frame: object) -> None:
+        received.append(number)
+        asked.set()
+        if not deliver:
+            restore()
+
+    for number in handlers:
+        signal.signal(number, ask)
+    try:
+        yield asked
+    finally:
+        restore()
+    if deliver and received:
+        signal.raise_signal(received[0])

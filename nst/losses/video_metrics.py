@@ -3,6 +3,8 @@
 The two belong together: a weaker style lowers every error in time.
 """
 
+import warnings
+from collections.abc import Callable
 from math import sqrt
 from statistics import fmean
 
@@ -10,14 +12,15 @@ import torch
 from torch import Tensor
 
 from nst.core.tensors import fit, resize
+from nst.errors import InputError
 from nst.losses.metrics import content_distance, ssim, style_distances, warping_error
 from nst.losses.perceptual import gram_matrix
 from nst.models.vgg import VGGFeatures
 from nst.motion.flow import FlowEstimator
 from nst.motion.warp import flow_validity, resize_flow, warp
+from nst.options.shared import STYLE_LAYERS
 
 LAGS = (1, 10)  # flicker from frame to frame, and slow change
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 CONTENT_LAYERS = ("relu4_2",)
 
 
@@ -144,6 +147,34 @@ class Measurement:
             for lag, pairs in measured.items()
         }
         return figures
+
+
+def build_measurement(
+    styles: Callable[[], tuple[dict[str, Tensor], dict[str, float]]],
+    load_vgg: Callable[[], VGGFeatures],
+) -> Measurement:
+    """Return what measures every frame for a report; the style too, where it can be.
+
+    Args:
+        styles: gives style pictures by name, (1, 3, H, W), and their shares, which sum to 1. An
+            InputError of it, or of pictures too small for VGG-19, becomes a warning.
+        load_vgg: loads VGG-19, when there are style pictures.
+    """
+    flow = FlowEstimator("dis")
+    try:
+        pictures, shares = styles()
+    except InputError as error:
+        return _without_style(flow, error)
+    vgg = load_vgg()
+    try:
+        return Measurement(flow, None, 1, vgg, target_grams(vgg, pictures, shares))
+    except InputError as error:
+        return _without_style(flow, error)
+
+
+def _without_style(flow: FlowEstimator, error: InputError) -> Measurement:
+    warnings.warn(f"style is not measured: {error}", stacklevel=3)
+    return Measurement(flow)
 
 
 def in_words(figures: dict) -> str:

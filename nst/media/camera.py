@@ -16,7 +16,7 @@ import numpy as np
 
 from nst.core.tensors import to_float
 from nst.errors import InputError
-from nst.media.frames import Frame, StreamInfo
+from nst.media.frames import Frame, StreamInfo, frame_rate
 
 MILLISECONDS = Fraction(1, 1000)
 SILENCE_SECONDS = 10.0  # a stream that stays still for so long has ended
@@ -80,7 +80,7 @@ class CameraReader:
                 "check its number or address, and that nothing else uses it"
             )
         rate = self._capture.get(cv2.CAP_PROP_FPS)
-        rate = Fraction(rate).limit_denominator(1001) if 1 <= rate <= 1000 else Fraction(25)
+        rate = frame_rate(rate) if 1 <= rate <= 1000 else Fraction(25)
         self.info = StreamInfo(first.shape[:2], rate, MILLISECONDS)
         self._latest: tuple[float, np.ndarray] | None = (time.monotonic(), first)
         self._ended = False

@@ -55,3 +55,12 @@ class StreamInfo:
     path: Path | None = None
     begin: Fraction = Fraction(0)
     end: Fraction | None = None
+
+
+def frame_rate(rate: float) -> Fraction:
+    """Return a rate in frames a second, exact where it is like NTSC's 30000/1001.
+
+    >>> frame_rate(29.97002997), frame_rate(12.5)
+    (Fraction(30000, 1001), Fraction(25, 2))
+    """
+    return Fraction(rate).limit_denominator(1001)

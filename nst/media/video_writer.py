@@ -3,7 +3,6 @@
 import errno
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from PIL import Image
 
 from nst.core.places import Place
 from nst.core.tensors import to_uint8
+from nst.core.threads import interrupts_held_back
 from nst.errors import InputError
 from nst.media.encoder import SOUND, FileEncoder
 from nst.media.frames import Frame, StreamInfo
@@ -107,7 +107,7 @@ class VideoWriter:
             raise ValueError(f"frame of shape {array.shape} after one of {self._shape}")
         self._shape = array.shape
         self._last = max(frame.pts, self._last + 1)
-        with _uninterrupted(), self._explained():
+        with interrupts_held_back(), self._explained():
             self._encoder.write(array, self._last, frame.duration)
 
     def close(self, complete: bool = True) -> None:
@@ -117,7 +117,7 @@ class VideoWriter:
         if self._shape is None:
             self.discard()
             raise InputError(f"{self._path}: not one frame to write; nothing is written")
-        with _uninterrupted():
+        with interrupts_held_back():
             try:
                 with self._explained():
                     self._encoder.finish(complete)
@@ -172,23 +172,3 @@ class _PictureWriter:
 
     def abort(self) -> None:
         pass
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C and its like back until the block is done: half a picture is worth nothing."""
-    before = {number: signal.getsignal(number) for number in INTERRUPTS}
-    before = {number: handler for number, handler in before.items() if callable(handler)}
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    held: list[tuple] = []
-    for number in before:
-        signal.signal(number, lambda *given: held.append(given))
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if held:
-        before[held[0][0]](*held[0])

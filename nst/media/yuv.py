@@ -4,7 +4,6 @@ import numpy as np
 from av import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 
-UNSPECIFIED = 2
 # H.273's matrix numbers, as streams carry them -> swscale's tables of coefficients.
 COEFFICIENTS = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 
@@ -20,7 +19,8 @@ EXACT = (
 def known_matrix(matrix: int, size: tuple[int, int]) -> int:
     """Return the stream's matrix, or where it is not said the one that players take by the size.
 
-    >>> known_matrix(UNSPECIFIED, (720, 1280)), known_matrix(UNSPECIFIED, (480, 640))
+    >>> unspecified = 2
+    >>> known_matrix(unspecified, (720, 1280)), known_matrix(unspecified, (480, 640))
     (1, 6)
     """
     if matrix in COEFFICIENTS:

@@ -10,6 +10,7 @@ from nst.core.tensors import resize
 from nst.errors import InputError
 from nst.models.mobile_deeplab import STRIDE, SmallDeepLab
 from nst.models.tflite import read_tensors
+from nst.models.vgg import IMAGENET_MEAN, IMAGENET_STD
 from nst.models.weights import DEEPLAB_FILES, SMALL_DEEPLAB, find, load_deeplab, load_small_deeplab
 
 CLASSES = tuple(
@@ -19,7 +20,6 @@ CLASSES = tuple(
 # Pixels of the longer side that the nets look at. Theirs were trained at about this size; the
 # small one finds people better than at its own 257.
 LONG_SIDE = 513
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Segmenter:

@@ -27,6 +27,7 @@ from nst.options.stylize import PictureConfig, VideoConfig
 
 PATIENCE = 10  # steps that early stopping looks back
 COARSEST = 128
+MIN_SIDE = 32  # of a picture and of a frame
 
 
 def scale_sizes(size: tuple[int, int], scales: int | None) -> list[tuple[int, int]]:

@@ -13,12 +13,13 @@ from tqdm import tqdm
 from nst.core.color import luminance, restore_color
 from nst.core.device import choose_device, choose_dtype, keep_memory
 from nst.core.files import make_folder
-from nst.core.tensors import fit, resize
+from nst.core.tensors import resize, working_size
 from nst.errors import InputError
 from nst.media.images import load_image, read_picture, save_image
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.optimize.coarse_to_fine import (
+    MIN_SIDE,
     Progress,
     Sources,
     check_styles,
@@ -30,7 +31,6 @@ from nst.optimize.record import Record, open_log
 from nst.options.stylize import PictureConfig
 
 LONG_SIDE = 512  # where --long-side is not given, at most
-LEAST_SIDE = 32
 
 
 def optimize_pictures(config: PictureConfig, jobs: list[tuple[Path, Path]]) -> None:
@@ -108,13 +108,8 @@ def _start(config: PictureConfig, sources: Sources) -> Tensor:
 
 
 def _size(size: tuple[int, int], config: PictureConfig, source: Path) -> tuple[int, int]:
-    size = fit(size, config.long_side or min(LONG_SIDE, max(size)))
-    if min(size) < LEAST_SIDE:
-        raise InputError(
-            f"{source} would be {size[1]}x{size[0]} pixels; both sides must be at least "
-            f"{LEAST_SIDE}: give a larger --long-side"
-        )
-    return size
+    long_side = config.long_side or min(LONG_SIDE, max(size))
+    return working_size(size, long_side, source, MIN_SIDE)
 
 
 def _load_styles(config: PictureConfig) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:

@@ -4,9 +4,7 @@ Ruder et al., "Artistic Style Transfer for Videos", 2016. Finished frames lie on
 interrupted run goes on from them.
 """
 
-import warnings
 from dataclasses import replace
-from fractions import Fraction
 from functools import partial
 
 from torch import Tensor
@@ -15,22 +13,21 @@ from tqdm import tqdm
 from nst.core.color import restore_color
 from nst.core.device import choose_device, choose_dtype, keep_memory
 from nst.core.files import check_place, write_json
-from nst.core.tensors import fit, resize
+from nst.core.tensors import resize, working_size
 from nst.errors import InputError
-from nst.losses.video_metrics import Measurement, in_words, target_grams
+from nst.losses.video_metrics import Measurement, build_measurement, in_words
 from nst.media.camera import is_live
+from nst.media.frames import frame_rate
 from nst.media.images import load_image
 from nst.media.video_reader import open_video
 from nst.media.video_writer import create_video
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.motion.flow import FlowEstimator
-from nst.optimize.coarse_to_fine import check_styles, scale_sizes, sized_style
+from nst.optimize.coarse_to_fine import MIN_SIDE, check_styles, scale_sizes, sized_style
 from nst.optimize.frame_store import FrameStore
 from nst.optimize.frames import FramePainter
 from nst.options.stylize import VideoConfig
-
-LEAST_SIDE = 32
 
 
 def optimize_video(config: VideoConfig) -> str:
@@ -51,15 +48,10 @@ def optimize_video(config: VideoConfig) -> str:
     flow = None
     if config.flow != "none":
         flow = FlowEstimator(config.flow, config.flow_long_side, device)
-    rate = Fraction(config.rate).limit_denominator(1001)
+    rate = frame_rate(config.rate)
     with FrameStore(config) as store:
         with open_video(config.input_video, config.start, config.duration, rate) as reader:
-            size = fit(reader.info.size, config.long_side)
-            if min(size) < LEAST_SIDE:
-                raise InputError(
-                    f"{config.input_video} would be {size[1]}x{size[0]} pixels; both sides must "
-                    f"be at least {LEAST_SIDE}: give a larger --long-side"
-                )
+            size = working_size(reader.info.size, config.long_side, config.input_video, MIN_SIDE)
             info = replace(reader.info, size=size, loop=0 if config.loop else reader.info.loop)
             encoding = {"codec": config.codec, "crf": config.crf, "preset": config.preset}
             create = partial(
@@ -117,19 +109,12 @@ def _measurement(
     config: VideoConfig, weights: dict[str, Tensor], styles: list[Tensor], long_side: int
 ) -> Measurement:
     """Return what measures the result; for a report the style too, in the style's own colours."""
-    flow = FlowEstimator("dis")
     if not config.report:
-        return Measurement(flow)
+        return Measurement(FlowEstimator("dis"))
     pictures = {str(i): sized_style(style, long_side, config) for i, style in enumerate(styles)}
     parts = config.style_weights or (1.0,) * len(styles)
     shares = {name: part / sum(parts) for name, part in zip(pictures, parts, strict=True)}
-    vgg = VGGFeatures(weights)
-    try:
-        grams = target_grams(vgg, pictures, shares)
-    except InputError as error:
-        warnings.warn(f"style is not measured: {error}", stacklevel=2)
-        return Measurement(flow)
-    return Measurement(flow, None, 1, vgg, grams)
+    return build_measurement(lambda: (pictures, shares), lambda: VGGFeatures(weights))
 
 
 def _load_styles(config: VideoConfig) -> list[Tensor]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nst.options.field import Checked, option
+from nst.options.shared import STYLE_LAYERS
 
 GROUP = "optimize"
 
@@ -49,7 +50,7 @@ class OptimizeOptions(StylePictureOptions):
         ("relu4_2",), help="VGG-19 layers of the content loss", group=GROUP
     )
     style_layers: tuple[str, ...] = option(
-        ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
+        (*STYLE_LAYERS, "relu5_1"),
         help="VGG-19 layers of the style loss", group=GROUP,
     )  # fmt: skip
     pooling: str = option("max", help="of VGG-19", group=GROUP, choices=("max", "average"))

@@ -6,3 +6,7 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 CHECKPOINT_HELP = "net made by train.py, or quality, fast, any_style; none takes "
 FLOW_HELP = "what finds the motion: auto takes raft on a GPU that has its weights, else dis"
 FLOW_SIDE_HELP = "longer side at which motion is found; none takes 512 for raft, 320 for dis"
+# VGG-19's layers that tell a style, in training and in measuring.
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+# Pixels of a style picture's shorter side as it is learned, kept in a checkpoint and measured by.
+STYLE_PICTURE_SIDE = 384

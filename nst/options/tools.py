@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nst.options.field import Checked, option
-from nst.options.shared import CHECKPOINT_HELP, DEVICE_HELP, FLOW_HELP, FLOW_SIDE_HELP
+from nst.options.shared import (
+    CHECKPOINT_HELP,
+    DEVICE_HELP,
+    FLOW_HELP,
+    FLOW_SIDE_HELP,
+    STYLE_PICTURE_SIDE,
+)
 from nst.options.stylize import StyleOptions
 
 
@@ -34,7 +40,9 @@ class EvaluationConfig(Checked):
     output: Path | None = option(
         None, help="report to write, .json; a plot and a contact sheet come beside it"
     )
-    style_size: int = option(384, help="pixels of the style picture's shorter side", low=64)
+    style_size: int = option(
+        STYLE_PICTURE_SIDE, help="pixels of the style picture's shorter side", low=64
+    )
     long_side: int | None = option(
         None, help="measure at this longer side; none takes that of --stylized", low=64
     )

@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nst.options.field import Checked, option
-from nst.options.shared import DEVICE_HELP, PRECISION_HELP, PRECISIONS
+from nst.options.shared import (
+    DEVICE_HELP,
+    PRECISION_HELP,
+    PRECISIONS,
+    STYLE_LAYERS,
+    STYLE_PICTURE_SIDE,
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,9 @@ class TrainConfig(Checked):
     batch: int = option(4, help="pictures a step, on each process", low=1)
     size: int = option(256, help="pixels of the square photo crops", low=64)
     style_size: int = option(
-        384, help="pixels of a style picture's shorter side: larger gives larger strokes", low=64
+        STYLE_PICTURE_SIDE,
+        help="pixels of a style picture's shorter side: larger gives larger strokes",
+        low=64,
     )
     learning_rate: float = option(
         2e-3, help="its peak: a short rise, then half a cosine to 0", low=0
@@ -73,7 +81,7 @@ class TrainConfig(Checked):
         ("relu3_1",), help="VGG-19 layers of the content loss", group="losses"
     )
     style_layers: tuple[str, ...] = option(
-        ("relu1_1", "relu2_1", "relu3_1", "relu4_1"),
+        STYLE_LAYERS,
         help="VGG-19 layers of the style loss", group="losses",
     )  # fmt: skip
     vgg: Path | None = option(

@@ -11,9 +11,8 @@ from nst.core.tensors import to_float
 from nst.errors import InputError
 from nst.media.images import list_pictures, load_image, read_picture, small_jpeg
 from nst.models.checkpoint import Checkpoint
+from nst.options.shared import STYLE_PICTURE_SIDE
 
-# Pixels of a style picture's shorter side where results are measured by it.
-MEASURED_SIDE = 384
 FORBIDDEN_IN_NAMES = "*+:,="  # --style reads them as something else
 
 
@@ -73,7 +72,7 @@ def style_pictures(checkpoint: Checkpoint, shares: dict[str, float]) -> dict[str
         if name in checkpoint.pictures:
             pictures[name] = load_image(BytesIO(checkpoint.pictures[name]))
         elif name not in checkpoint.styles:
-            pictures[name] = load_style(Path(name), MEASURED_SIDE)
+            pictures[name] = load_style(Path(name), STYLE_PICTURE_SIDE)
         else:
             raise InputError(f"this checkpoint carries no picture of the style {name!r}")
     return pictures

@@ -1,13 +1,10 @@
 """One pass of a trained net over one image."""
 
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from nst.core.tensors import fit, resize
-from nst.errors import InputError
 from nst.models.transformer_net import TransformerNet
 
 LEAST_SIDE = 16
@@ -107,20 +104,3 @@ class FoldedCodes:
         image = image.to(self.dtype)
         half = F.avg_pool2d(image, 2) if min(image.shape[-2:]) >= LEAST_HALVED else image
         return self.net.folded(half, codes)
-
-
-def working_size(
-    size: tuple[int, int], long_side: int | None, source: str | Path
-) -> tuple[int, int]:
-    """Return the size to work at: that of the source, or the one with this longer side.
-
-    Raises:
-        InputError: a side would be below the 16 pixels that the net needs.
-    """
-    size = fit(size, long_side)
-    if min(size) < LEAST_SIDE:
-        raise InputError(
-            f"{source} would be {size[1]}x{size[0]} pixels; "
-            f"both sides must be at least {LEAST_SIDE}: give a larger one or another --long-side"
-        )
-    return size

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from nst.core.color import restore_color
 from nst.core.device import choose_device, choose_dtype
 from nst.core.files import make_folder
-from nst.core.tensors import resize
+from nst.core.tensors import resize, working_size
 from nst.errors import InputError
 from nst.media.images import load_image, read_picture, save_image
 from nst.models.checkpoint import load_checkpoint
@@ -20,7 +20,7 @@ from nst.regions.masks import picture_masks
 from nst.regions.spec import chosen_styles
 from nst.styles.spec import wanted_checkpoint
 from nst.styles.tuning import code_tuner
-from nst.stylize.forward import stylize, working_size
+from nst.stylize.forward import LEAST_SIDE, stylize
 
 
 def one_pass_pictures(
@@ -35,7 +35,7 @@ def one_pass_pictures(
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
     for source, _ in jobs:  # all are looked at before the first is painted
-        working_size(read_picture(source).size[::-1], config.long_side, source)
+        working_size(read_picture(source).size[::-1], config.long_side, source, LEAST_SIDE)
 
     def samples() -> list[Tensor]:
         return [load_image(source) for source, _ in jobs[:: -(-len(jobs) // 4)]]
@@ -60,9 +60,8 @@ def one_pass_pictures(
             disable=config.quiet or len(jobs) == 1,
         ):
             content = load_image(source)
-            content = resize(
-                content, working_size(tuple(content.shape[-2:]), config.long_side, source)
-            ).to(device)
+            size = working_size(tuple(content.shape[-2:]), config.long_side, source, LEAST_SIDE)
+            content = resize(content, size).to(device)
             weights = folded = noise = None
             if checkpoint.grain:
                 noise = grain(tuple(content.shape[-2:])).to(device) * checkpoint.grain

@@ -4,25 +4,23 @@ Reading, painting and writing run at the same time, each in a thread of its own.
 grow with the video's length.
 """
 
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from fractions import Fraction
 
 from torch import Tensor
 from tqdm import tqdm
 
 from nst.core.device import choose_device, choose_dtype, frame_workers
 from nst.core.files import check_place, write_json
-from nst.core.tensors import resize
+from nst.core.tensors import resize, working_size
 from nst.core.threads import in_background
 from nst.errors import InputError
-from nst.losses.video_metrics import Measurement, in_words, target_grams
+from nst.losses.video_metrics import Measurement, build_measurement, in_words
 from nst.media.camera import is_live
 from nst.media.display import Window
-from nst.media.frames import Frame, StreamInfo
+from nst.media.frames import Frame, StreamInfo, frame_rate
 from nst.media.video_reader import open_video
 from nst.media.video_writer import create_video
 from nst.models.checkpoint import Checkpoint, load_checkpoint
@@ -37,7 +35,7 @@ from nst.styles.codes import CrossFade, Tune, style_code
 from nst.styles.pictures import style_pictures
 from nst.styles.spec import identity_share, wanted_checkpoint, wanted_shares
 from nst.styles.tuning import code_tuner
-from nst.stylize.forward import working_size
+from nst.stylize.forward import LEAST_SIDE
 from nst.stylize.frames import Paint, followed, stylize_frames
 
 # Without a report a few small frames are measured, at a cost that does not show.
@@ -58,7 +56,7 @@ def one_pass_video(config: VideoConfig) -> str:
     if not (config.output_video or config.show):
         raise InputError("nothing would be seen: give --output-video, --show or both")
     checkpoint = load_checkpoint(wanted_checkpoint(config, "fast"))
-    rate = Fraction(config.rate).limit_denominator(1001)
+    rate = frame_rate(config.rate)
     span = (config.input_video, config.start, config.duration, rate)
     live = is_live(str(config.input_video))
 
@@ -80,7 +78,7 @@ def one_pass_video(config: VideoConfig) -> str:
         tracker = MotionTracker(FlowEstimator(config.flow, config.flow_long_side, device))
     measurement = _measurement(config, checkpoint)
     with open_video(*span) as reader:
-        size = working_size(reader.info.size, config.long_side, config.input_video)
+        size = working_size(reader.info.size, config.long_side, config.input_video, LEAST_SIDE)
         info = replace(reader.info, size=size)
         fade = _fade(config, checkpoint, tune, code, left_alone, info.frames)
         paint = Paint(checkpoint.net.to(device, dtype), code, dtype, identity, left_alone)
@@ -144,20 +142,17 @@ def _fade(
 
 def _measurement(config: VideoConfig, checkpoint: Checkpoint) -> Measurement:
     """Return what measures the result: each frame for a report, a few otherwise."""
-    flow = FlowEstimator("dis")
     if not config.report:
-        return Measurement(flow, SAMPLE_SIDE, SAMPLE_EVERY)
+        return Measurement(FlowEstimator("dis"), SAMPLE_SIDE, SAMPLE_EVERY)
     check_place(config.report, "--report")
-    try:
+
+    def styles() -> tuple[dict[str, Tensor], dict[str, float]]:
         if config.region or config.style_to:
             raise InputError("there is more than one style")
         shares, _ = wanted_shares(config, checkpoint)
-        pictures = style_pictures(checkpoint, shares)
-    except InputError as error:
-        warnings.warn(f"style is not measured: {error}", stacklevel=2)
-        return Measurement(flow)
-    vgg = VGGFeatures(load_vgg19())
-    return Measurement(flow, None, 1, vgg, target_grams(vgg, pictures, shares))
+        return style_pictures(checkpoint, shares), shares
+
+    return build_measurement(styles, lambda: VGGFeatures(load_vgg19()))
 
 
 def _created(config: VideoConfig, info: StreamInfo):
