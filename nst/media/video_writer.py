@@ -2,7 +2,6 @@
 
 import errno
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,8 +18,6 @@ from nst.media.encoder import SOUND, FileEncoder
 from nst.media.frames import Frame, StreamInfo
 from nst.media.gif import GifEncoder
 
-# Windows has no SIGHUP.
-INTERRUPTS = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)])]
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
