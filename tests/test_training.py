@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,10 +25,14 @@ from nst.models.transformer_net import TransformerNet
 from nst.models.vgg import VGGFeatures
 from nst.options.train import TrainConfig
 from nst.styles.pictures import find_styles, load_style
-from nst.train.loop import learning_rate, losses, start, train
-from nst.train.sources import CODE_RATE
+from nst.train.loop import train
+from nst.train.schedule import Schedule, learning_rate
+from nst.train.sources import CODE_RATE, Batch, StyleTable
+from nst.train.start import start
+from nst.train.terms import losses
 
 ROOT = Path(__file__).parents[1]
+TERMS = ("content", "style_mean", "style_covariance", "tv", "identity", "total")
 INDICES = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
 
 
@@ -60,8 +65,13 @@ def config(tmp_path, monkeypatch, vgg_state) -> TrainConfig:
         output=tmp_path / "out" / "net.safetensors",
         steps=6,
         batch=2,
-        size=64,
+        pictures_per_style=1,
+        crop_size=64,
         style_size=64,
+        style_scales=(1.0,),
+        grain=0.0,
+        loss_net="vgg19",
+        unshuffle=1,
         widths=(8, 8, 8),
         blocks=1,
         content_layers=("relu1_1",),
@@ -84,14 +94,14 @@ class Recorder:
         self.strike, self.at = strike, at
         monkeypatch.setattr(nst.train.loop, "losses", self)
 
-    def __call__(self, net, codes, vgg, grams, image, style, *others):
-        self.net, self.codes = net, codes
+    def __call__(self, net, batch, *others):
+        self.net, self.codes = net, batch.codes
         if len(self.totals) == self.at:
             self.strike()
-        terms = losses(net, codes, vgg, grams, image, style, *others)
+        terms = losses(net, batch, *others)
         self.terms.append({name: values.detach().clone() for name, values in terms.items()})
         self.totals.append(self.terms[-1]["total"])
-        self.drawn.append(style)
+        self.drawn.append(batch.style)
         return terms
 
     def weights(self) -> dict[str, torch.Tensor]:
@@ -124,7 +134,11 @@ def test_one_picture_and_one_style_are_overfitted(config, monkeypatch):
     for photo in config.content_dir.iterdir():
         Image.fromarray(media.picture(0, (64, 64))).save(photo)
     config = replace(
-        config, style_dir=config.style_dir / "wave.png", steps=30, identity_share=0, warmup_steps=0
+        config,
+        style_dir=config.style_dir / "wave.png",
+        steps=30,
+        identity_fraction=0,
+        warmup_steps=0,
     )
     recorder = recorded(monkeypatch, config)
     assert recorder.loss(slice(-3, None)) < 0.5 * recorder.loss(slice(3))
@@ -133,7 +147,7 @@ def test_one_picture_and_one_style_are_overfitted(config, monkeypatch):
 def test_two_styles_from_scratch_are_each_nearest_to_their_own(config, monkeypatch, vgg_state):
     recorder = recorded(monkeypatch, replace(config, steps=100))
     assert len(recorder.totals) == 100
-    assert recorder.loss(slice(-10, None)) < 0.5 * recorder.loss(slice(10))
+    assert recorder.loss(slice(-10, None)) < 0.7 * recorder.loss(slice(10))
     loaded = load_checkpoint(config.output)
     assert loaded.styles == ("identity", "dots", "wave")
     assert loaded.training["steps_done"] == 100 and loaded.training["options"]["batch"] == 2
@@ -216,9 +230,9 @@ nst.train.loop.load_vgg19 = lambda path: given["vgg"]
 real, seen, totals = nst.train.loop.losses, {}, []
 
 
-def losses(net, codes, *others):
-    terms = real(net, codes, *others)
-    seen.update(net=net, codes=codes)
+def losses(net, batch, *others):
+    terms = real(net, batch, *others)
+    seen.update(net=net, codes=batch.codes)
     totals.append(terms["total"].detach())
     return terms
 
@@ -232,7 +246,7 @@ torch.save({"weights": state, "totals": totals}, folder / f"rank{os.environ['RAN
 
 
 def test_two_processes_equal_one_with_the_batch_of_both(config, monkeypatch, tmp_path, vgg_state):
-    one = replace(config, steps=4, identity_share=0.4, warmup_steps=0)
+    one = replace(config, steps=4, identity_fraction=0.4, warmup_steps=0)
     alone = recorded(monkeypatch, one)
     options = {name: getattr(one, name) for name in one.__dataclass_fields__}
     options = {k: v for k, v in options.items() if isinstance(v, int | float | str | tuple)}
@@ -257,12 +271,12 @@ def test_two_processes_equal_one_with_the_batch_of_both(config, monkeypatch, tmp
     # Both processes hold the same net to the bit, though each saw other samples.
     assert equal(ranks[0]["weights"], ranks[1]["weights"])
     totals = torch.stack([torch.cat(rank["totals"]) for rank in ranks], dim=1)
-    torch.testing.assert_close(totals, torch.stack(alone.totals), rtol=1e-3, atol=0)
+    torch.testing.assert_close(totals, torch.stack(alone.totals), rtol=1e-2, atol=0)
     begun = start(one, dict.fromkeys(("dots", "wave"))).codes
     for name, expected in alone.weights().items():
         found = ranks[0]["weights"][name]
         # Adam turns a gradient that is rounding alone into a whole step, so a few may differ.
-        assert (found - expected).abs().median() < 1e-6, name
+        assert (found - expected).abs().median() < 1e-5, name
         assert (found - expected).norm() < 1e-2 * expected.norm(), name
     moved = (alone.weights()["codes"] - begun).norm()
     assert (ranks[0]["weights"]["codes"] - alone.weights()["codes"]).norm() < 0.02 * moved
@@ -283,7 +297,7 @@ def given(tmp_path) -> Path:
 @pytest.mark.parametrize("only_codes", [False, True])
 def test_init_adds_codes_and_leaves_other_styles_rows_alone(config, monkeypatch, given, only_codes):
     before = load_checkpoint(given)
-    config = replace(config, init=str(given), only_codes=only_codes, widths=None)
+    config = replace(config, init_checkpoint=str(given), only_codes=only_codes, widths=None)
     recorder = recorded(monkeypatch, config)
     after, weights = load_checkpoint(config.output), recorder.weights()
     assert after.styles == ("identity", "old", "wave", "dots")
@@ -303,7 +317,7 @@ def test_init_adds_codes_and_leaves_other_styles_rows_alone(config, monkeypatch,
 
 def test_a_wider_net_begins_as_the_one_it_was_made_of(config, given):
     narrow = load_checkpoint(given)
-    wide = start(replace(config, init=str(given), widths=(16, 16, 16)), {"wave": None})
+    wide = start(replace(config, init_checkpoint=str(given), widths=(16, 16, 16)), {"wave": None})
     assert wide.styles == narrow.styles and wide.net.widths == (16, 16, 16)
     photo = torch.from_numpy(media.picture(4, (32, 32))).permute(2, 0, 1)[None] / 255
     with torch.no_grad():
@@ -313,67 +327,152 @@ def test_a_wider_net_begins_as_the_one_it_was_made_of(config, given):
 
 def test_learning_rate_rises_and_falls_as_half_a_cosine(config):
     config = replace(config, steps=110, warmup_steps=10, learning_rate=0.01)
-    rates = [learning_rate(step, config) for step in range(110)]
-    assert rates[:10] == pytest.approx([0.001 * n for n in range(1, 11)])
-    assert rates[10] == pytest.approx(0.01) and rates[60] == pytest.approx(0.005)
-    assert rates[35] == pytest.approx(0.01 * (2 + math.sqrt(2)) / 4)
-    assert rates[10:] == sorted(rates[10:], reverse=True) and 0 < rates[-1] < 1e-5
+    rates = [learning_rate(step, step / 110, config) for step in range(110)]
+    cosine = [0.005 * (1 + math.cos(math.pi * step / 110)) for step in range(110)]
+    assert rates[:10] == pytest.approx([0.1 * (n + 1) * cosine[n] for n in range(10)])
+    assert rates[10:] == pytest.approx(cosine[10:]) and 0 < rates[-1] < 1e-5
     # The rise never takes more than a tenth of a run.
-    assert learning_rate(0, replace(config, steps=5)) == pytest.approx(0.01)
+    assert learning_rate(0, 0.0, replace(config, steps=5)) == pytest.approx(0.01)
+    by_clock = replace(config, steps=None, minutes=1.0)
+    assert learning_rate(0, 0.05, by_clock) < 0.0011
+    assert learning_rate(0, 0.5, by_clock) == pytest.approx(0.005)
 
 
 def test_each_kind_of_sample_has_its_own_terms(config, vgg_state):
     torch.manual_seed(0)
     net, vgg = TransformerNet((8, 8, 8), 1), VGGFeatures(vgg_state)
-    codes, rows = net.plain_code().repeat(3, 1), torch.tensor([0, 2])
+    codes = net.plain_code().repeat(3, 1)
     image, style = torch.rand(2, 3, 64, 64), torch.tensor([0, 2])
-    grams = {"relu1_1": torch.rand(2, 64, 64), "relu2_1": torch.rand(2, 128, 128)}
+    channels = {"relu1_1": 64, "relu2_1": 128}
+    targets = {k: (torch.rand(2, c), torch.rand(2, c, c)) for k, c in channels.items()}
+    batch = Batch(codes, torch.eye(3)[[0, 2]], style, targets, 1)
     config = replace(config, content_weight=1.0, style_weight=1.0, tv_weight=1.0)
     with torch.no_grad():
-        terms = losses(net, codes, vgg, grams, image, style, rows, config)
-        doubled = losses(
-            net, codes, vgg, grams, image, style, rows, replace(config, style_weight=2.0)
-        )
+        terms = losses(net, batch, vgg, image, image, config)
+        doubled = losses(net, batch, vgg, image, image, replace(config, style_weight=2.0))
         stylized = net(image, codes[:1], torch.ones(2, 1))
-    assert terms["style"][0] == terms["tv"][0] == terms["identity"][1] == 0
+    assert terms["style_mean"][0] == terms["style_covariance"][0] == terms["tv"][0] == 0
+    assert terms["identity"][1] == 0
     error = (stylized - image).square().sum((1, 2, 3)) / image.square().sum((1, 2, 3))
     assert terms["identity"][0].item() == pytest.approx(10 * error[0].item(), rel=1e-3)
-    across, down = (stylized[1].diff(dim=d).square().mean().item() for d in (1, 2))
+    across, down = (torch.diff(stylized[1], dim=d).square().mean().item() for d in (1, 2))
     assert terms["tv"][1].item() == pytest.approx(across + down, rel=1e-3)
-    own, target = vgg(stylized[1:], config.style_layers), {k: v[1:] for k, v in grams.items()}
-    distances = style_distances(own, target)
-    assert terms["style"][1].item() == pytest.approx(sum(distances.values()) / 2, rel=1e-3)
+    # By NumPy's own moments.
+    errors = {"style_mean": [], "style_covariance": []}
+    for layer, maps in vgg(stylized[1:], config.style_layers).items():
+        pixels = maps[0].flatten(1).numpy()
+        found = {"style_mean": pixels.mean(1), "style_covariance": np.cov(pixels, bias=True)}
+        for (kind, value), target in zip(found.items(), targets[layer], strict=True):
+            wanted = target[1].numpy()
+            errors[kind].append(((value - wanted) ** 2).sum() / (wanted**2).sum())
+    for kind, values in errors.items():
+        assert terms[kind][1].item() == pytest.approx(np.mean(values), rel=1e-3)
     parts = sum(value for name, value in terms.items() if name != "total")
     torch.testing.assert_close(terms["total"], parts)
-    torch.testing.assert_close(doubled["total"], terms["total"] + terms["style"])
+    style = terms["style_mean"] + terms["style_covariance"]
+    torch.testing.assert_close(doubled["total"], terms["total"] + style)
+
+
+def test_samples_of_one_style_are_one_canvas(config, vgg_state):
+    torch.manual_seed(0)
+    net, vgg = TransformerNet((8, 8, 8), 1), VGGFeatures(vgg_state)
+    image = torch.rand(2, 3, 64, 64)
+    targets = {"relu1_1": (torch.rand(1, 64), torch.rand(1, 64, 64))}
+    batch = Batch(net.plain_code()[None], torch.ones(2, 1), torch.ones(2).long(), targets, 2)
+    config = replace(config, style_layers=("relu1_1",), style_weight=1.0)
+    with torch.no_grad():
+        terms = losses(net, batch, vgg, image, image, config)
+        stylized = net(image, batch.codes, batch.weights)
+        maps = vgg(stylized, ("relu1_1",))["relu1_1"]
+    pixels = maps.transpose(0, 1).flatten(1).numpy()
+    target = targets["relu1_1"][1][0].numpy()
+    expected = ((np.cov(pixels, bias=True) - target) ** 2).sum() / (target**2).sum()
+    assert terms["style_covariance"].tolist() == pytest.approx([expected] * 2, rel=1e-3)
+
+
+def test_a_run_by_the_clock_ends_in_time(config):
+    begun = time.monotonic()
+    train(replace(config, steps=None, minutes=0.1))
+    assert 5 < time.monotonic() - begun < 30
+    done = load_checkpoint(config.output).training["steps_done"]
+    assert done > 3 and not list(config.output.parent.glob("*.state.pt"))
+
+
+def test_a_resumed_run_by_the_clock_has_the_rest_of_its_time(config):
+    schedule = Schedule(replace(config, steps=None, minutes=1.0), 7, 0.75)
+    schedule._begun -= 30
+    assert schedule.step == 7 and schedule.progress() == 1.0
+    schedule._begun += 24
+    assert schedule.progress() == pytest.approx(0.85, abs=0.01)
+
+
+@pytest.mark.parametrize("changes", [{"steps": None}, {"minutes": 3.0}])
+def test_how_long_to_train_is_said_once(config, changes):
+    with pytest.raises(InputError, match="either --minutes or --steps"):
+        train(replace(config, **changes))
+
+
+def test_each_scale_has_codes_and_the_middle_ones_mix_two(config, vgg_state):
+    config = replace(config, style_scales=(0.5, 1.0, 2.0), crop_size=64)
+    table = StyleTable(config, find_styles(config.style_dir, "identity"))
+    checkpoint = start(config, table.files)
+    table.prepare(checkpoint, VGGFeatures(vgg_state), torch.device("cpu"))
+    assert table.levels == pytest.approx([0.5, 0.5**0.5, 1, 2**0.5, 2])
+    assert table.mixing.shape == (1 + 2 * 5, 3 * 3)
+    torch.testing.assert_close(table.mixing.sum(1), torch.ones(11))
+    # Of "wave", the second style, at scale 2 ** 0.5: half of its codes at 1 and at 2.
+    expected = torch.zeros(3, 3)
+    expected[1, 2] = expected[2, 2] = 0.5
+    assert torch.equal(table.mixing[1 + 5 + 3].view(3, 3), expected)
+    picture = load_style(config.style_dir / "wave.png", round(64 * 2**0.5))
+    features = VGGFeatures(vgg_state)(picture, ("relu1_1",))["relu1_1"]
+    mean = table.targets["relu1_1"][0][5 + 3]
+    torch.testing.assert_close(mean, features.mean((2, 3))[0], rtol=1e-4, atol=1e-6)
+    train(config)
+    loaded = load_checkpoint(config.output)
+    assert loaded.scales == (0.5, 1.0, 2.0) and len(loaded.scaled_codes) == 3
+    assert not torch.equal(loaded.at_scale(0.5).codes, loaded.codes)
+
+
+def test_the_small_loss_net_trains_an_unshuffled_net_with_grain(config, monkeypatch):
+    config = replace(
+        config, unshuffle=2, loss_net="small", grain=0.03, steps=40, crop_size=64, batch=4,
+        pictures_per_style=2, content_layers=("relu2_1",),
+    )  # fmt: skip
+    recorder = recorded(monkeypatch, config)
+    assert recorder.loss(slice(-8, None)) < 0.8 * recorder.loss(slice(8))
+    loaded = load_checkpoint(config.output)
+    assert loaded.net.unshuffle == 2 and loaded.training["options"]["grain"] == 0.03
 
 
 def test_tensorboard_has_every_term_and_the_numbers_of_the_run(config, monkeypatch):
-    config = replace(config, steps=8, batch=4, log_every=2, validate_every=8, identity_share=0.5)
+    config = replace(config, steps=8, batch=4, log_every=2, validate_every=8, identity_fraction=0.5)
     recorder = recorded(monkeypatch, config)
     log = EventAccumulator(str(config.output.with_suffix(".log"))).Reload()
     tags = set(log.Tags()["scalars"])
     expected = {"learning_rate", "pictures_per_second", "ssim/identity"}
-    expected |= {f"loss/{term}" for term in ("content", "style", "tv", "identity", "total")}
+    expected |= {f"loss/{term}" for term in TERMS}
     for style in ("dots", "wave"):
-        expected |= {f"loss_{term}/{style}" for term in ("content", "style", "tv", "total")}
-        expected |= {f"ssim/{style}", f"style_distance/{style}"}
+        expected |= {f"loss_{term}/{style}" for term in TERMS if term != "identity"}
+        expected |= {f"ssim/{style}", f"style_covariance_error/{style}"}
     drawn = {style for step in recorder.drawn[1::2] for style in step.tolist()}
     assert drawn == {0, 1, 2}, "not all were drawn at a logged step: take another seed"
     assert expected <= tags, expected - tags
     # A term's curve is the mean over the samples that have it; a step without one has no point.
-    for term in ("content", "style", "tv", "identity", "total"):
+    for term in TERMS:
         means = {}
         for step in (2, 4, 6, 8):
             values, painted = recorder.terms[step - 1][term], recorder.drawn[step - 1] > 0
-            if term in ("style", "tv", "identity"):
+            if term not in ("content", "total"):
                 values = values[painted != (term == "identity")]
             means |= {step: values.mean().item()} if len(values) else {}
         logged = {event.step: event.value for event in log.Scalars(f"loss/{term}")}
         assert logged == pytest.approx(means), term
     rates = {event.step: event.value for event in log.Scalars("learning_rate")}
-    assert rates == pytest.approx({s: learning_rate(s - 1, config) for s in (2, 4, 6, 8)})
-    assert all(0 < event.value < 10 for event in log.Scalars("style_distance/wave"))
+    assert rates == pytest.approx(
+        {s: learning_rate(s - 1, (s - 1) / 8, config) for s in (2, 4, 6, 8)}
+    )
+    assert all(0 < event.value < 10 for event in log.Scalars("style_mean_error/wave"))
     assert all(-1 <= event.value <= 1 for event in log.Scalars("ssim/identity"))
     (grid,) = log.Images("held_out")
     assert (grid.step, grid.height, grid.width) == (8, 64, 4 * 64)
@@ -417,11 +516,11 @@ def test_styles_are_found_by_the_name_that_training_gives_them(config):
         ({"style_dir": "none"}, "no folder"),
         ({"style_dir": "forbidden"}, r"a\+b.png cannot name a style"),
         ({"holdout": 4}, "has 4 pictures that can be used; it needs more than the 4 of --holdout"),
-        ({"init": "out/none.safetensors"}, "no checkpoint"),
-        ({"init": "styles/wave.png"}, "not a checkpoint"),
-        ({"only_codes": True}, "--only-codes needs .* --init"),
+        ({"init_checkpoint": "out/none.safetensors"}, "no checkpoint"),
+        ({"init_checkpoint": "styles/wave.png"}, "not a checkpoint"),
+        ({"only_codes": True}, "--only-codes needs .* --init-checkpoint"),
         ({"widths": (8, 8)}, "--widths has 2 numbers; it needs three"),
-        ({"init": "given.safetensors", "widths": (8, 8, 16)}, "give a multiple"),
+        ({"init_checkpoint": "given.safetensors", "widths": (8, 8, 16)}, "give a multiple"),
         ({"style_layers": ("relu1_1", "relu9_1")}, "no layer 'relu9_1'"),
         ({"content_layers": ("conv1_1",)}, "no layer 'conv1_1'"),
         ({"device": "cuda:99"}, "no such GPU"),
@@ -436,8 +535,8 @@ def test_bad_input_is_refused_before_anything_is_written(
     shutil.copy(config.style_dir / "wave.png", tmp_path / "forbidden" / "a+b.png")
     for name in {"output", "content_dir", "style_dir"} & set(changes):
         changes = {**changes, name: tmp_path / changes[name]}
-    if "init" in changes:
-        changes = {**changes, "init": str(tmp_path / changes["init"])}
+    if "init_checkpoint" in changes:
+        changes = {**changes, "init_checkpoint": str(tmp_path / changes["init_checkpoint"])}
     files = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError, match=message) as caught:
         train(replace(config, **changes))
@@ -460,7 +559,7 @@ def any_style(config) -> TrainConfig:
 
 
 def test_any_style_tells_two_styles_apart(any_style, monkeypatch):
-    train(replace(any_style, steps=80, learning_rate=5e-3, identity_share=0.0))
+    train(replace(any_style, steps=120, batch=3, learning_rate=5e-3, identity_fraction=0.0))
     loaded = load_checkpoint(any_style.output)
     assert loaded.styles == ("identity",) and loaded.encoder is not None
     codes = {}
@@ -493,7 +592,7 @@ def test_new_codes_on_an_encoder_begin_where_it_predicts(any_style, monkeypatch)
     config = replace(
         any_style,
         any_style=False,
-        init=str(any_style.output),
+        init_checkpoint=str(any_style.output),
         only_codes=True,
         widths=None,
         style_dir=any_style.style_dir / "dots",
@@ -510,6 +609,6 @@ def test_new_codes_on_an_encoder_begin_where_it_predicts(any_style, monkeypatch)
 
 def test_any_style_refuses_what_it_cannot_do(any_style):
     with pytest.raises(InputError, match="--only-codes"):
-        train(replace(any_style, only_codes=True, init="fast"))
+        train(replace(any_style, only_codes=True, init_checkpoint="fast"))
     with pytest.raises(InputError, match="--style-dir has 5 pictures"):
         train(replace(any_style, holdout=5, content_dir=any_style.style_dir.parent))

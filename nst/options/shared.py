@@ -9,4 +9,4 @@ FLOW_SIDE_HELP = "longer side at which motion is found; none takes 512 for raft,
 # VGG-19's layers that tell a style, in training and in measuring.
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 # Pixels of a style picture's shorter side as it is learned, kept in a checkpoint and measured by.
-STYLE_PICTURE_SIDE = 384
+STYLE_PICTURE_SIDE = 768

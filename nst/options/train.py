@@ -8,7 +8,6 @@ from nst.options.shared import (
     DEVICE_HELP,
     PRECISION_HELP,
     PRECISIONS,
-    STYLE_LAYERS,
     STYLE_PICTURE_SIDE,
 )
 
@@ -25,26 +24,43 @@ class TrainConfig(Checked):
         help="train an encoder that turns any picture into a style; subfolders of --style-dir have "
         "equal chances, --style-size is the side of square crops",
     )
-    steps: int = option(20000, help="steps of the optimiser", low=1)
-    batch: int = option(4, help="pictures a step, on each process", low=1)
-    size: int = option(256, help="pixels of the square photo crops", low=64)
+    minutes: float | None = option(
+        None, help="train for so long: the learning rate falls with the clock", low=0.05
+    )
+    steps: int | None = option(
+        None, help="train for so many steps of the optimizer, in place of --minutes", low=1
+    )
+    batch: int = option(8, help="pictures a step, on each process", low=1)
+    pictures_per_style: int = option(
+        2,
+        help="successive pictures of a batch that take one style and are compared with it as one "
+        "canvas",
+        low=1,
+    )
+    crop_size: int = option(256, help="pixels of the square photo crops", low=64)
     style_size: int = option(
         STYLE_PICTURE_SIDE,
         help="pixels of a style picture's shorter side: larger gives larger strokes",
         low=64,
     )
+    style_scales: tuple[float, ...] = option(
+        (0.5, 1.0, 2.0),
+        help="brush sizes to learn, as multiples of --style-size, rising; 1 is one of them",
+        low=0.1,
+        high=8,
+    )
     learning_rate: float = option(
         2e-3, help="its peak: a short rise, then half a cosine to 0", low=0
     )
-    warmup_steps: int = option(200, help="steps of the rise", group="losses", low=0)
-    init: str | None = option(
+    warmup_steps: int = option(50, help="steps of the rise", group="losses", low=0)
+    init_checkpoint: str | None = option(
         None,
         help="start from this checkpoint (or 'quality', 'fast'); new styles get new codes",
         group="going on",
     )
     only_codes: bool = option(
         False,
-        help="with --init: train the codes, leave the net's convolutions",
+        help="with --init-checkpoint: train the codes, leave the net's convolutions",
         group="going on",
     )
     resume: bool = option(
@@ -52,18 +68,37 @@ class TrainConfig(Checked):
     )
     widths: tuple[int, ...] | None = option(
         None,
-        help="channels of the three encoder stages; none takes 32 64 128, or those of --init. "
-        "With --init a multiple of its widths: the net grows",
+        help="channels of the three encoder stages; none takes 16 32 64, or those of "
+        "--init-checkpoint. A multiple of those makes the net grow",
         group="net",
         low=4,
     )
     blocks: int = option(5, help="residual blocks", group="net", low=1)
+    unshuffle: int = option(
+        2, help="side of the blocks of pixels that enter as one: 2 is fast, 1 the papers' net",
+        group="net", low=1, high=2,
+    )  # fmt: skip
+    grain: float = option(
+        0.03,
+        help="noise in the input, here and when painting, which gives flat areas strokes; 0 is "
+        "none",
+        group="net",
+        low=0,
+        high=0.5,
+    )
+    loss_net: str = option(
+        "auto",
+        help="network of the losses: small, included and seven times faster; vgg19; auto takes "
+        "small on a CPU",
+        group="losses",
+        choices=("auto", "small", "vgg19"),
+    )
     content_weight: float = option(1.0, help="weight of the content loss", group="losses", low=0)
     style_weight: float = option(10.0, help="weight of the style loss", group="losses", low=0)
     tv_weight: float = option(0.5, help="weight of the total variation", group="losses", low=0)
     temporal_weight: float = option(
         0.0,
-        help="weight of the change along made-up motion, against flicker; 0 leaves it out",
+        help="weight of the change along synthetic motion, against flicker; 0 leaves it out",
         group="losses",
         low=0,
     )
@@ -73,16 +108,16 @@ class TrainConfig(Checked):
         group="losses",
         low=0,
     )
-    identity_share: float = option(
-        0.1, help="share of the samples that train 'leave it alone', for --strength",
+    identity_fraction: float = option(
+        0.1, help="fraction of the samples that train 'leave it alone', for --strength",
         group="losses", low=0, high=0.9,
     )  # fmt: skip
     content_layers: tuple[str, ...] = option(
-        ("relu3_1",), help="VGG-19 layers of the content loss", group="losses"
+        ("relu3_1", "relu4_1"), help="layers of the content loss", group="losses"
     )
     style_layers: tuple[str, ...] = option(
-        STYLE_LAYERS,
-        help="VGG-19 layers of the style loss", group="losses",
+        ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
+        help="layers of the style loss", group="losses",
     )  # fmt: skip
     vgg: Path | None = option(
         None, help="VGG-19 weights; none looks for them and fetches them", group="losses"

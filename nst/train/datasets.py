@@ -8,6 +8,7 @@ the batch of all of them.
 import warnings
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from nst.media.images import READABLE, read_picture
 
 # What Pillow raises for a file that is broken, or so large that it may be an attack.
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+MEMORY = 3 * 2**30  # bytes of decoded pictures to keep
 FRAMES_PER_VIDEO = 32  # evenly spread: more of one shot teach little, and they stay in memory
 
 
@@ -103,32 +105,60 @@ def _small(frame: Image.Image) -> np.ndarray:
 
 
 def open_content(content: np.ndarray | Path) -> Image.Image:
-    """Return an item of `load_contents` as a picture."""
-    return Image.fromarray(content[0]) if isinstance(content, np.ndarray) else read_picture(content)
+    """Return an item of `load_contents` or `decoded` as a picture."""
+    if isinstance(content, Path):
+        return read_picture(content)
+    return Image.fromarray(content if content.ndim == 3 else content[0])
 
 
 def following(content: np.ndarray | Path) -> Image.Image | None:
     """Return the frame after that of `open_content`; None where there is none."""
-    if isinstance(content, Path) or np.array_equal(content[0], content[1]):
+    if isinstance(content, Path) or content.ndim == 3 or np.array_equal(content[0], content[1]):
         return None
     return Image.fromarray(content[1])
+
+
+def decoded(contents: list, short_side: int) -> list:
+    """Return contents with pictures decoded, at most this shorter side, while memory allows.
+
+    Decoding takes longer than cropping, and each picture comes many times. Beyond `MEMORY` bytes
+    pictures stay files.
+    """
+    held, result = 0, []
+    for content in contents:
+        if isinstance(content, Path) and held < MEMORY:
+            picture = read_picture(content)
+            scale = max(1.0, min(picture.size) / short_side)
+            content = np.asarray(picture.resize([round(side / scale) for side in picture.size]))
+            held += content.nbytes
+        result.append(content)
+    return result
 
 
 class Samples(Dataset):
     """Crops with styles, addressed by `(step, place)`; see `steps_of` for the sampler.
 
     An item is the crop and the same of the frame that follows it, uint8 (2, 3, size, size), and the
-    row of its style code, 0 = identity. Where nothing follows, the crop itself does.
+    row of its style's target, 0 = identity. Where nothing follows, the crop itself does.
 
     Args:
         contents: from `load_contents`.
-        styles: how many styles there are beside the identity.
-        identity_share: chance that a sample takes the identity.
+        styles: how many targets there are beside the identity.
+        identity_fraction: chance that a sample takes the identity.
+        group: so many successive places have one style.
     """
 
-    def __init__(self, contents: list, size: int, styles: int, identity_share: float, seed: int):
+    def __init__(
+        self,
+        contents: list,
+        size: int,
+        styles: int,
+        identity_fraction: float,
+        seed: int,
+        group: int = 1,
+    ):
         self.contents, self.size, self.styles = contents, size, styles
-        self.identity_share, self.seed = identity_share, seed
+        self.identity_fraction, self.seed, self.group = identity_fraction, seed, group
 
     def __getitem__(self, address: tuple[int, int]) -> tuple[Tensor, int]:
         random = np.random.default_rng((self.seed, *address))
@@ -138,10 +168,13 @@ class Samples(Dataset):
         if (frame := following(content)) is not None:
             random.bit_generator.state = state
             after = random_crop(frame, self.size, random)
-        style = 1 + int(random.integers(self.styles))
-        if random.random() < self.identity_share:
-            style = 0
-        return torch.from_numpy(np.stack([crop, after])).permute(0, 3, 1, 2), style
+        return torch.from_numpy(np.stack([crop, after])).permute(0, 3, 1, 2), self._style(*address)
+
+    def _style(self, step: int, place: int) -> int:
+        random = np.random.default_rng((self.seed, step, place // self.group, 2))
+        if random.random() < self.identity_fraction:
+            return 0
+        return 1 + int(random.integers(self.styles))
 
 
 def random_crop(picture: Image.Image, size: int, random: np.random.Generator) -> np.ndarray:
@@ -159,9 +192,13 @@ def random_crop(picture: Image.Image, size: int, random: np.random.Generator) ->
     return (crop[:, ::-1] if random.random() < 0.5 else crop).copy()
 
 
-def steps_of(first: int, last: int, places: range) -> Iterator[list[tuple[int, int]]]:
-    """Yield the addresses of each step's batch; `places` are this process's part of the batch."""
-    for step in range(first, last):
+def steps_of(first: int, last: int | None, places: range) -> Iterator[list[tuple[int, int]]]:
+    """Yield the addresses of each step's batch, without end where `last` is None.
+
+    Args:
+        places: this process's part of the batch.
+    """
+    for step in count(first) if last is None else range(first, last):
         yield [(step, place) for place in places]
 
 
@@ -179,10 +216,10 @@ class AnySamples(Samples):
         size: int,
         styles: list[list[Path]],
         style_size: int,
-        identity_share: float,
+        identity_fraction: float,
         seed: int,
     ):
-        super().__init__(contents, size, 1, identity_share, seed)
+        super().__init__(contents, size, 1, identity_fraction, seed)
         self.groups, self.style_size = styles, style_size
 
     def __getitem__(self, address: tuple[int, int]) -> tuple[Tensor, int, Tensor]:

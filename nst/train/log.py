@@ -9,18 +9,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nst.losses.metrics import ssim, style_distances
+from nst.losses.metrics import ssim
+from nst.losses.perceptual import moment_errors
 from nst.media.images import center_crop
 from nst.models.checkpoint import IDENTITY
+from nst.models.transformer_net import TransformerNet
 from nst.options.train import TrainConfig
 from nst.train.datasets import open_content
+from nst.train.sources import Batch, LossNet
 
 
 def describe(config: TrainConfig, dtype: torch.dtype, photos: int, processes: int) -> dict:
     """Return how the run is made, for the checkpoint's metadata; no path leaves the machine."""
     options = {k: v for k, v in asdict(config).items() if not isinstance(v, Path)}
-    if options["init"] and "/" in options["init"]:
-        options["init"] = Path(options["init"]).name
+    if options["init_checkpoint"] and "/" in options["init_checkpoint"]:
+        options["init_checkpoint"] = Path(options["init_checkpoint"]).name
     return {
         "options": options,
         "photos": photos,
@@ -68,19 +71,21 @@ class TrainingLog:
                     self.writer.add_scalar(f"loss_{name}/{label}", value, step)
 
     @torch.no_grad()
-    def validate(self, step, net, codes, rows, grams, vgg, held_out, config) -> None:
-        """Write a grid (photo, identity, styles), SSIM and style distance on held-out photos."""
-        photos = torch.cat([center_crop(open_content(item), config.size) for item in held_out])
-        photos = photos.to(codes.device)
-        columns = [photos]
-        similarity = True
-        for row in (0, *rows.tolist()):
-            weights = torch.zeros(len(photos), len(codes), device=codes.device)
-            weights[:, row] = 1
-            columns.append(net(photos, codes, weights))
-        for i, (name, painted) in enumerate(
-            zip((IDENTITY, *self.styles), columns[1:], strict=True)
-        ):
+    def validate(
+        self, step: int, net: TransformerNet, batch: Batch, vgg: LossNet, held_out: list,
+        config: TrainConfig,
+    ) -> None:  # fmt: skip
+        """Write a grid (photo, identity, styles), SSIM and style errors on held-out photos.
+
+        Args:
+            batch: of the identity and each style in turn, see `StyleTable.held_out`.
+        """
+        photos = torch.cat([center_crop(open_content(item), config.crop_size) for item in held_out])
+        photos = photos.to(batch.codes.device)
+        columns, similarity = [photos], True
+        for i, (name, row) in enumerate(zip((IDENTITY, *self.styles), batch.weights, strict=True)):
+            painted = net(photos, batch.codes, row.expand(len(photos), -1))
+            columns.append(painted)
             try:
                 pairs = zip(painted.split(1), photos.split(1), strict=True)
                 values = [ssim(a, b) for a, b in pairs] if similarity else []
@@ -90,10 +95,11 @@ class TrainingLog:
             if values:
                 self.writer.add_scalar(f"ssim/{name}", sum(values) / len(values), step)
             if i:
-                targets = {k: v[i - 1 : i] for k, v in grams.items()}
-                distances = style_distances(vgg(painted, config.style_layers), targets)
-                mean = sum(distances.values()) / len(distances)
-                self.writer.add_scalar(f"style_distance/{name}", mean, step)
+                place = batch.style[i] - 1
+                own = {k: (m[place][None], c[place][None]) for k, (m, c) in batch.targets.items()}
+                errors = moment_errors(vgg(painted, config.style_layers), own)
+                for kind, values in zip(("mean", "covariance"), errors, strict=True):
+                    self.writer.add_scalar(f"style_{kind}_error/{name}", values.mean(), step)
         # One row a photo: the photo, the identity, then each style.
         grid = torch.cat([torch.cat(list(column), 1) for column in columns], 2)
         self.writer.add_image("held_out", grid.clamp(0, 1).cpu(), step)

@@ -1,16 +1,18 @@
-"""What a training run paints towards: for each step the styles' codes and their Gram matrices.
+"""What a training run paints towards: for each step the styles' codes and their targets.
 
-Either a table of styles, each with a code of its own, or any picture, its code predicted.
+Either a table of styles, each with codes of its own, or any picture, its code predicted.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from nst.errors import InputError
-from nst.losses.perceptual import gram_matrix
+from nst.losses.perceptual import feature_moments
 from nst.models.checkpoint import IDENTITY, Checkpoint
+from nst.models.small_vgg import SmallVGGFeatures
 from nst.models.style_encoder import StyleEncoder
 from nst.models.vgg import VGGFeatures
 from nst.options.train import TrainConfig
@@ -21,11 +23,35 @@ from nst.train.datasets import AnySamples, Samples, group_styles, hold_out, load
 CODE_RATE = 5.0
 # Shorter side of the copies of the style pictures that a checkpoint carries, to be measured by.
 LARGEST_COPY = 384
-Step = tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]
+LossNet = VGGFeatures | SmallVGGFeatures
+# layer -> mean (T, C) and covariance (T, C, C) of T targets
+Targets = dict[str, tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What the N samples of a step are painted with and towards.
+
+    Args:
+        codes: (R, D), all rows that are trained or predicted.
+        weights: (N, R), how each sample mixes them; they sum to 1.
+        style: (N,), 0 = the identity, else 1 + the row in `targets`.
+        targets: moments of the style pictures' features.
+        group: successive samples that have one style and are compared with it as one canvas.
+    """
+
+    codes: Tensor
+    weights: Tensor
+    style: Tensor
+    targets: Targets
+    group: int
 
 
 class StyleTable:
-    """Styles known by name, each with a row of the codes and with targets computed once.
+    """Styles known by name, with codes at each style scale and with targets computed once.
+
+    There are targets at each scale and halfway between two, which are painted with the mean of
+    both codes: so what lies between two scales is trained too.
 
     Args:
         config: of the run.
@@ -34,34 +60,74 @@ class StyleTable:
 
     def __init__(self, config: TrainConfig, files: dict[str, Path]):
         self.config, self.files, self.names = config, files, list(files)
+        scales = config.style_scales
+        between = [(a * b) ** 0.5 for a, b in zip(scales, scales[1:], strict=False)]
+        self.levels = sorted((*scales, *between))
+        self.group = config.pictures_per_style
 
     def samples(self, contents: list) -> Samples:
         config = self.config
-        share = 0.0 if config.only_codes else config.identity_share
-        return Samples(contents, config.size, len(self.files), share, config.seed)
+        fraction = 0.0 if config.only_codes else config.identity_fraction
+        count = len(self.files) * len(self.levels)
+        return Samples(contents, config.crop_size, count, fraction, config.seed, self.group)
 
-    def prepare(self, checkpoint: Checkpoint, vgg: VGGFeatures, device: torch.device) -> list[dict]:
-        """Put the codes on the device; return the optimiser's groups of what is trained here."""
-        self.grams = style_grams(self.files, vgg, self.config, device)
-        size = min(self.config.style_size, LARGEST_COPY)
+    def prepare(
+        self, checkpoint: Checkpoint, loss_net: LossNet, device: torch.device
+    ) -> list[dict]:
+        """Put the codes on the device; return the optimizer's groups of what is trained here."""
+        config = self.config
+        sizes = [round(config.style_size * level) for level in self.levels]
+        self.targets = style_targets(list(self.files.values()), sizes, loss_net, config, device)
+        size = min(config.style_size, LARGEST_COPY)
         checkpoint.pictures |= {n: small_copy(file, size) for n, file in self.files.items()}
-        self.codes = checkpoint.codes = nn.Parameter(checkpoint.codes.to(device))
-        self.rows = torch.tensor([checkpoint.styles.index(name) for name in self.names])
-        # A sample's style to its row in the codes: 0 is the identity's.
-        self.row_of = torch.cat([torch.zeros(1, dtype=self.rows.dtype), self.rows]).to(device)
+        scaled = checkpoint.codes[None] if checkpoint.scaled_codes is None else None
+        scaled = checkpoint.scaled_codes if scaled is None else scaled
+        self.shape = scaled.shape
+        self.codes = nn.Parameter(scaled.flatten(0, 1).to(device))
+        self.mixing = self._mixing(checkpoint).to(device)
         return [{"params": [self.codes], "scale": CODE_RATE}]
 
-    def of_step(self, drawn: Tensor) -> Step:
-        """Return the codes, each sample's style and its row in the codes, and the targets."""
+    def _mixing(self, checkpoint: Checkpoint) -> Tensor:
+        """Return (1 + T, R): the weights of the rows of `codes` for the identity and each target.
+
+        T goes through the levels of the first style, then of the second.
+        """
+        scales, styles = self.shape[:2]
+        identity = torch.zeros(scales, styles)
+        identity[:, 0] = 1 / scales
+        rows = [identity.flatten()]
+        for name in self.names:
+            for level in range(len(self.levels)):
+                row = torch.zeros(scales, styles)
+                row[level // 2, checkpoint.styles.index(name)] += 0.5
+                row[(level + 1) // 2, checkpoint.styles.index(name)] += 0.5
+                rows.append(row.flatten())
+        return torch.stack(rows)
+
+    def of_step(self, drawn: Tensor) -> Batch:
+        """Return what the samples of a step, drawn as styles (N,), are painted towards."""
         style = drawn.to(self.codes.device)
-        return self.codes, style, self.row_of[style], self.grams
+        return Batch(self.codes, self.mixing[style], style, self.targets, self.group)
+
+    def finish(self, checkpoint: Checkpoint) -> None:
+        """Write what was trained into the checkpoint."""
+        codes = self.codes.detach().view(self.shape).clone()
+        codes[:, 0] = codes[:, 0].mean(0)
+        checkpoint.scales = self.config.style_scales
+        checkpoint.scaled_codes = codes if len(codes) > 1 else None
+        checkpoint.codes = codes[checkpoint.scales.index(1.0)]
 
     def labels(self, style: Tensor) -> list[str]:
-        return [self.names[row - 1] if row else IDENTITY for row in style.tolist()]
+        """Return the name of each sample's style."""
+        count = len(self.levels)
+        return [self.names[(row - 1) // count] if row else IDENTITY for row in style.tolist()]
 
-    def held_out(self) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Return what to look at held-out photos with: codes, their rows, and the targets."""
-        return self.codes, self.rows, self.grams
+    def held_out(self) -> Batch:
+        """Return what to paint held-out photos with: the identity, then each style at scale 1."""
+        count = len(self.levels)
+        middle = self.levels.index(1.0)
+        rows = [0, *(1 + k * count + middle for k in range(len(self.names)))]
+        return self.of_step(torch.tensor(rows))
 
 
 class AnyStyle:
@@ -69,6 +135,8 @@ class AnyStyle:
 
     Pictures in a subfolder of `--style-dir` have together the chance of those in another.
     """
+
+    group = 1
 
     def __init__(self, config: TrainConfig):
         self.config = config
@@ -86,60 +154,85 @@ class AnyStyle:
 
     def samples(self, contents: list) -> AnySamples:
         config = self.config
-        sizes = (config.size, self.groups, config.style_size)
-        return AnySamples(contents, *sizes, config.identity_share, config.seed)
+        sizes = (config.crop_size, self.groups, config.style_size)
+        return AnySamples(contents, *sizes, config.identity_fraction, config.seed)
 
-    def prepare(self, checkpoint: Checkpoint, vgg: VGGFeatures, device: torch.device) -> list[dict]:
-        """Put the encoder on the device; return the optimiser's groups of what is trained here."""
+    def prepare(
+        self, checkpoint: Checkpoint, loss_net: LossNet, device: torch.device
+    ) -> list[dict]:
+        """Put the encoder on the device; return the optimizer's groups of what is trained here."""
         if checkpoint.encoder is None:
             checkpoint.encoder = StyleEncoder(checkpoint.net.code_length)
             checkpoint.encoder.start_from(checkpoint.codes.mean(0))
         self.encoder = checkpoint.encoder.to(device).train().requires_grad_()
         checkpoint.styles, checkpoint.pictures = (IDENTITY,), {}
-        self.identity = checkpoint.codes = nn.Parameter(checkpoint.codes[:1].to(device))
-        self.vgg, self.grams = vgg, style_grams(self.unseen, vgg, self.config, device)
-        return [{"params": [self.identity, *self.encoder.parameters()], "scale": 1.0}]
+        checkpoint.scales, checkpoint.scaled_codes = (1.0,), None
+        self.codes = nn.Parameter(checkpoint.codes[:1].to(device))
+        self.loss_net = loss_net
+        files = list(self.unseen.values())
+        self.targets = style_targets(files, [self.config.style_size], loss_net, self.config, device)
+        return [{"params": [self.codes, *self.encoder.parameters()], "scale": 1.0}]
 
-    def of_step(self, drawn: Tensor, pictures: Tensor) -> Step:
-        """Return the codes, each sample's style and its row in the codes, and the targets."""
-        device = self.identity.device
+    def of_step(self, drawn: Tensor, pictures: Tensor) -> Batch:
+        """Return what a step's samples are painted towards.
+
+        Args:
+            drawn: (N,), 0 = the identity, 1 = the style of its picture.
+            pictures: (N, 3, h, w) of levels.
+        """
+        device = self.codes.device
         pictures = pictures.to(device, torch.float32) / 255
         with torch.no_grad():
-            features = self.vgg(pictures, self.config.style_layers)
-        codes = torch.cat([self.identity, self.encoder(pictures)])
+            features = self.loss_net(pictures, self.config.style_layers)
         style = torch.arange(1, len(pictures) + 1, device=device) * (drawn > 0).to(device)
-        return codes, style, style, {layer: gram_matrix(x) for layer, x in features.items()}
+        targets = {layer: feature_moments(x) for layer, x in features.items()}
+        codes = torch.cat([self.codes, self.encoder(pictures)])
+        return Batch(codes, _one_hot(style, codes), style, targets, 1)
+
+    def finish(self, checkpoint: Checkpoint) -> None:
+        """Write what was trained into the checkpoint."""
+        checkpoint.codes = self.codes.detach().clone()
 
     def labels(self, style: Tensor) -> list[str]:
+        """Return the name of each sample's style."""
         return ["any" if row else IDENTITY for row in style.tolist()]
 
-    def held_out(self) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Return what to look at held-out photos with: codes, their rows, and the targets."""
+    def held_out(self) -> Batch:
+        """Return what to paint held-out photos with: the identity, then each unseen picture."""
         self.encoder.eval()
         with torch.no_grad():
             pictures = [load_style(file, self.config.style_size) for file in self.unseen.values()]
-            codes = [self.encoder(picture.to(self.identity.device)) for picture in pictures]
+            codes = [self.encoder(picture.to(self.codes.device)) for picture in pictures]
         self.encoder.train()
-        rows = torch.arange(1, len(codes) + 1)
-        return torch.cat([self.identity.detach(), *codes]), rows, self.grams
+        codes = torch.cat([self.codes.detach(), *codes])
+        rows = torch.arange(len(codes), device=codes.device)
+        return Batch(codes, _one_hot(rows, codes), rows, self.targets, 1)
 
 
-def style_grams(
-    files: dict[str, Path], vgg: VGGFeatures, config: TrainConfig, device: torch.device
-) -> dict[str, Tensor]:
-    """Return layer -> (styles, C, C): the targets, from each whole style picture."""
+def style_targets(
+    files: list[Path],
+    sizes: list[int],
+    loss_net: LossNet,
+    config: TrainConfig,
+    device: torch.device,
+) -> Targets:
+    """Return the moments of whole style pictures, each at each of these shorter sides in turn."""
     rows = []
     with torch.no_grad():
-        for file in files.values():
-            image = load_style(file, config.style_size).to(device)
-            # The content's layers too, so that a wrong name shows before anything is written.
-            features = vgg(image, (*config.content_layers, *config.style_layers))
-            rows.append({k: gram_matrix(features[k]) for k in config.style_layers})
-    return {layer: torch.cat([row[layer] for row in rows]) for layer in config.style_layers}
+        for file in files:
+            for size in sizes:
+                image = load_style(file, size).to(device)
+                # The content's layers too, so that a wrong name shows before anything is written.
+                features = loss_net(image, (*config.content_layers, *config.style_layers))
+                rows.append({k: feature_moments(features[k]) for k in config.style_layers})
+    return {
+        layer: (torch.cat([r[layer][0] for r in rows]), torch.cat([r[layer][1] for r in rows]))
+        for layer in config.style_layers
+    }
 
 
 def find_targets(config: TrainConfig) -> StyleTable | AnyStyle:
-    """Look at `--style-dir`.
+    """Find what `--style-dir` holds.
 
     Raises:
         InputError: nothing there that could be used.
@@ -147,3 +240,7 @@ def find_targets(config: TrainConfig) -> StyleTable | AnyStyle:
     if config.any_style:
         return AnyStyle(config)
     return StyleTable(config, find_styles(config.style_dir, IDENTITY))
+
+
+def _one_hot(rows: Tensor, codes: Tensor) -> Tensor:
+    return nn.functional.one_hot(rows, len(codes)).to(codes.dtype)

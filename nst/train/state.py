@@ -31,19 +31,28 @@ def check_output(config: TrainConfig) -> None:
         raise InputError(f"--resume found no {state_path(config)}: start the run without it")
 
 
-def save(config: TrainConfig, checkpoint: Checkpoint, optimizer, step: int) -> None:
-    """Write the checkpoint and, until the last step, the state to resume from."""
+def save(
+    config: TrainConfig, checkpoint: Checkpoint, targets, optimizer, step: int, progress: float
+) -> None:
+    """Write the checkpoint and, until all is done, the state to resume from.
+
+    Args:
+        targets: `StyleTable` or `AnyStyle`, which holds the codes.
+        progress: of the whole run, 0 to 1.
+    """
     checkpoint.training["steps_done"] = step
+    targets.finish(checkpoint)
     # Half precision is enough to paint with; the state below keeps all of it.
     save_checkpoint(config.output, checkpoint, torch.float16)
     path = state_path(config)
-    if step >= config.steps:
+    if progress >= 1:
         path.unlink(missing_ok=True)
         return
     state = {
         "step": step,
+        "progress": progress,
         "net": checkpoint.net.state_dict(),
-        "codes": checkpoint.codes.detach(),
+        "codes": targets.codes.detach(),
         "encoder": checkpoint.encoder.state_dict() if checkpoint.encoder else None,
         "optimizer": optimizer.state_dict(),
         "random": torch.get_rng_state(),
@@ -52,8 +61,8 @@ def save(config: TrainConfig, checkpoint: Checkpoint, optimizer, step: int) -> N
         torch.save(state, partial)
 
 
-def resume(config: TrainConfig, checkpoint: Checkpoint, optimizer) -> int:
-    """Bring everything to where the run stopped; return the step to go on with.
+def resume(config: TrainConfig, checkpoint: Checkpoint, targets, optimizer) -> tuple[int, float]:
+    """Bring everything to where the run stopped; return the next step and the progress so far.
 
     Raises:
         InputError: the state is of another run or cut short.
@@ -64,10 +73,10 @@ def resume(config: TrainConfig, checkpoint: Checkpoint, optimizer) -> int:
         if checkpoint.encoder:
             checkpoint.encoder.load_state_dict(state["encoder"])
         with torch.no_grad():
-            checkpoint.codes.copy_(state["codes"])
+            targets.codes.copy_(state["codes"])
         optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])
-        return state["step"]
+        return state["step"], state["progress"]
     except Exception as error:  # torch.load raises many kinds for a file that is not its own
         raise InputError(
             f"{state_path(config)} does not fit this run: give the same options, "

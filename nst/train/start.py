@@ -1,0 +1,102 @@
+"""The net and the codes that a training run begins with."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nst.errors import InputError
+from nst.models.checkpoint import IDENTITY, Checkpoint, interpolated_codes, load_checkpoint
+from nst.models.transformer_net import TransformerNet, widened
+from nst.options.train import TrainConfig
+from nst.styles.pictures import load_style
+
+WIDTHS = (16, 32, 64)
+
+
+def start(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
+    """Return the net and codes to begin with: new ones, or those of --init-checkpoint and more.
+
+    A style that the given checkpoint does not have begins where its encoder says, else from the
+    mean of those it has. A wider net than the given one begins as the same map.
+
+    Raises:
+        InputError: options that do not go together, or no such checkpoint.
+    """
+    check(config)
+    if config.init_checkpoint is None:
+        net = TransformerNet(config.widths or WIDTHS, config.blocks, config.unshuffle)
+        codes = net.plain_code().repeat(1 + len(files), 1)
+        begun = Checkpoint(net, codes, (IDENTITY, *files))
+    else:
+        begun = _continued(config, files)
+    scales = config.style_scales
+    if begun.encoder is None and scales != begun.scales:
+        given = begun.codes[None] if begun.scaled_codes is None else begun.scaled_codes
+        scaled = torch.stack([interpolated_codes(given, begun.scales, scale) for scale in scales])
+        begun.scales, begun.scaled_codes = scales, scaled if len(scales) > 1 else None
+    return begun
+
+
+def check(config: TrainConfig) -> None:
+    """Refuse options that do not go together, before anything is read.
+
+    Raises:
+        InputError: says which.
+    """
+    if config.only_codes and not config.init_checkpoint:
+        raise InputError("--only-codes needs a net to leave alone: give --init-checkpoint")
+    if config.only_codes and config.any_style:
+        raise InputError("--any-style trains a net for all codes: leave out --only-codes")
+    if config.widths is not None and len(config.widths) != 3:
+        raise InputError(f"--widths has {len(config.widths)} numbers; it needs three")
+    if config.batch % config.pictures_per_style and not config.any_style:
+        raise InputError(
+            f"--batch is {config.batch}; it must be a multiple of --pictures-per-style, "
+            f"{config.pictures_per_style}"
+        )
+    scales = config.style_scales
+    if list(scales) != sorted(set(scales)) or 1.0 not in scales:
+        raise InputError(f"--style-scales is {scales}: give rising numbers, with 1 among them")
+
+
+def _continued(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
+    given = load_checkpoint(config.init_checkpoint)
+    scaled = given.codes[None] if given.scaled_codes is None else given.scaled_codes
+    if config.widths not in (None, given.net.widths):
+        if given.encoder:
+            raise InputError("--widths: a net with an encoder cannot grow; leave it out")
+        factor = config.widths[0] // given.net.widths[0]
+        if config.widths != tuple(factor * width for width in given.net.widths):
+            raise InputError(
+                f"--widths is {config.widths}; --init-checkpoint has {given.net.widths}: "
+                "give a multiple"
+            )
+        given.net, codes = widened(given.net, scaled.flatten(0, 1), factor)
+        scaled = codes.view(*scaled.shape[:2], -1)
+    added = [name for name in files if name not in given.styles]
+    scaled = torch.cat([scaled, *(_begun(given, scaled, files[n], config) for n in added)], 1)
+    history = {
+        "init_checkpoint": Path(config.init_checkpoint).stem, "init_training": given.training
+    }  # fmt: skip
+    # An encoder's codes are for one net: it is kept where that stays, or learns with it.
+    kept = given.encoder if config.only_codes or config.any_style else None
+    return Checkpoint(
+        given.net,
+        scaled[given.scales.index(1.0)],
+        (*given.styles, *added),
+        history,
+        given.pictures,
+        kept,
+        given.scales,
+        scaled if len(scaled) > 1 else None,
+    )
+
+
+def _begun(given: Checkpoint, scaled: Tensor, file: Path, config: TrainConfig) -> Tensor:
+    """Return the codes (S, 1, D) that a style begins with."""
+    if given.encoder is None:
+        return scaled[:, 1:].mean(1, keepdim=True)
+    with torch.no_grad():
+        return given.encoder(load_style(file, config.style_size)).expand(len(scaled), 1, -1)
