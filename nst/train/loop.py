@@ -95,7 +95,7 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
     schedule = Schedule(config, first, done)
     saved = done
     try:
-        with interrupts_held_back() as interrupt:
+        with interrupts_held_back(deliver=False) as interrupt:
             for crops, *drawn in loader:
                 step, progress = schedule.step, schedule.progress()
                 if progress >= 1:
