@@ -1,32 +1,53 @@
-"""How steady and how stylized the shipped fast net's videos are, by training and by inference.
+"""How steady, how crisp and how stylized a net's videos are, alone and with the memory.
 
     python -m benchmarks.coherence --clips a.mp4 b.mp4 --styles FOLDER
 
-For each clip and each style: (a) frames alone, by the net before it was trained against flicker;
-(b) frames alone, by the net that is shipped; (c) that net with the last result mixed in along the
-motion, as stylize_video.py does by default. FOLDER has the style pictures, named as the styles. All
-in one run; the three are timed turn by turn, so read their ratios. Warping errors and distances are
-explained in nst/metrics.py; "input" is the clip's own warping error, the floor.
+For each clip and each style: frames alone, by the net before it was trained against flicker (with
+`--before`); frames alone; and with the memory of earlier frames, as stylize_video.py does by
+default. FOLDER has the style pictures, named as the styles. All in one run, timed turn by turn:
+read the ratios of their frames/s.
+
+The columns (see nst/losses/video_metrics.py):
+  lag 1, lag 10   warping error, as a multiple of the clip's own
+  VGG 1, VGG 10   the same of unit-length VGG-19 features, which is nearer to what the eye sees
+  mean, cov       the style's relative errors: of the features' means (color, brightness) and of
+                  their covariances (strokes), with the painting at --style-side pixels
+  content, SSIM   distance from the clip, and likeness to it
+  detail          energy of fine detail, as a multiple of that of frames alone
+  ghost           weight of what covered it, on ground that was just uncovered; frames alone have 0
+  f/s             frames a second
+
+With `--true-flow FRAME ... FLOW.flo [OCCLUDED]` also the stability error e_stab along true flow
+(from the last frame but one to the last; white in the picture OCCLUDED does not count), so that no
+estimate of the motion judges itself.
 """
 
 import argparse
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
 import torch
+from torch import Tensor
 
 from nst.core.device import choose_dtype, frame_workers
 from nst.core.tensors import fit, resize
 from nst.core.threads import in_background
-from nst.losses.video_metrics import Measurement, target_grams
+from nst.losses.metrics import e_stab
+from nst.losses.style_figures import StyleTarget, style_target
+from nst.losses.video_metrics import Measurement
+from nst.media.frames import Frame
+from nst.media.images import load_image
 from nst.media.video_reader import open_video
-from nst.models.checkpoint import load_checkpoint
+from nst.models.checkpoint import Checkpoint, load_checkpoint
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.motion.coherence import MotionTracker
 from nst.motion.flow import FlowEstimator
+from nst.motion.true_flow import read_flow
+from nst.motion.warp import resize_flow
 from nst.options.shared import STYLE_PICTURE_SIDE
 from nst.options.stylize import VideoConfig
 from nst.styles.codes import style_code
@@ -34,74 +55,152 @@ from nst.styles.pictures import find_styles, load_style
 from nst.stylize.frames import Paint, followed, stylize_frames
 
 CPU = torch.device("cpu")
-BEFORE = Path(__file__).parent / "fast_before_steady.safetensors"
 BLEND = VideoConfig.__dataclass_fields__["temporal_blend"].default
-HEAD = "lag 1   lag 10   style  content   SSIM  frames/s"
+COLUMNS = "lag 1  lag 10   VGG 1  VGG 10    mean     cov content    SSIM  detail   ghost     f/s"
 
 
 def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=Path, nargs="+", required=True)
+    """Print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--clips", type=Path, nargs="*", default=[])
     parser.add_argument("--styles", type=Path, required=True)
+    parser.add_argument("--only", nargs="+", help="names of the styles to take; none takes all")
     parser.add_argument("--long-side", type=int, default=432)
+    parser.add_argument(
+        "--style-side", type=int, default=STYLE_PICTURE_SIDE, help="painting's shorter side"
+    )
     parser.add_argument("--frames", type=int, default=32)
     parser.add_argument("--flow", default="dis", choices=("dis", "raft"), help="to measure with")
-    parser.add_argument("--before", default=str(BEFORE), help="checkpoint of (a)")
-    parser.add_argument("--checkpoint", default="fast", help="that of (b) and (c)")
+    parser.add_argument("--before", help="checkpoint before it was trained against flicker")
+    parser.add_argument("--checkpoint", default="fast")
     parser.add_argument("--blend", type=float, default=BLEND)
+    parser.add_argument("--true-flow", type=Path, nargs="+", action="append", default=[])
     options = parser.parse_args()
-    dtype = choose_dtype("auto", CPU)
+    nets = {"before": load_checkpoint(options.before)} if options.before else {}
+    nets["alone"] = nets["memory"] = load_checkpoint(options.checkpoint)
+    ways = {
+        name: Way(checkpoint, name == "memory", options.blend) for name, checkpoint in nets.items()
+    }
     vgg = VGGFeatures(load_vgg19())
-    before, after = load_checkpoint(options.before), load_checkpoint(options.checkpoint)
-    checkpoints = {"a": before, "b": after, "c": after}
-    nets = {way: checkpoint.net.to(dtype) for way, checkpoint in checkpoints.items()}
+    styles = find_styles(options.styles, "identity")
+    styles = {name: styles[name] for name in options.only or styles}
     rows = defaultdict(list)
+    print(f"{'':40}{COLUMNS}")
     for clip in options.clips:
-        with open_video(clip) as reader:
-            size = fit(reader.info.size, min(options.long_side, max(reader.info.size)))
-            frames = [frame for frame, _ in zip(reader, range(options.frames), strict=False)]
-        frames = [type(f)(resize(f.image, size), f.pts, f.duration) for f in frames]
-        for style, file in find_styles(options.styles, "identity").items():
-            picture = load_style(file, STYLE_PICTURE_SIDE)
-            grams = target_grams(vgg, {style: picture}, {style: 1.0})
-            for way in "abc":
-                code = style_code(checkpoints[way], style)
-                tracker = MotionTracker(FlowEstimator()) if way == "c" else None
-                paint = Paint(nets[way], code, dtype)
-                begin = time.perf_counter()
-                with (
-                    frame_workers(CPU, size, live=False) as workers,
-                    in_background(followed(frames, CPU, tracker)) as scenes,
-                ):
-                    painted = list(stylize_frames(scenes, paint, options.blend, workers=workers))
-                seconds = time.perf_counter() - begin
-                measurement = Measurement(FlowEstimator(options.flow), None, 1, vgg, grams)
-                for frame, result in zip(frames, painted, strict=True):
-                    measurement.add(frame.image, result.image)
-                figures = measurement.figures()
-                row = (
-                    *(figures["warping_error"][lag] for lag in ("1", "10")),
-                    figures["style_distance"]["mean"],
-                    figures["content_distance"],
-                    figures["ssim"],
-                    len(frames) / seconds,
-                )
+        frames = list(_frames(clip, options.long_side, options.frames))
+        for style, file in styles.items():
+            target = style_target(vgg, [(load_style(file, options.style_side), 1.0)])
+            for way, row in _rows(ways, style, frames, options.flow, vgg, target):
                 rows[way].append(row)
-                print(f"{clip.stem[:16]:17}{style[:16]:17}{way}  {_text(row)}", flush=True)
-        floor = figures["input_warping_error"]
-        print(f"{clip.stem[:16]:17}{'input':17}   {floor['1']:.4f}  {floor['10']:.4f}")
-    print(f"\nmean over clips and styles             {HEAD}")
+                print(f"{clip.stem[:15]:16}{style[:15]:16}{way:8}{_text(row)}", flush=True)
     means = {way: tuple(map(fmean, zip(*rows[way], strict=True))) for way in rows}
     for way, row in means.items():
-        print(f"{way:37}{_text(row)}")
-    for one, other in (("b", "a"), ("c", "a"), ("c", "b")):
-        ratios = (x / y for x, y in zip(means[one], means[other], strict=True))
-        print(f"{one + ' / ' + other:37}" + "".join(f"{r:8.2f}" for r in ratios))
+        print(f"{'mean':32}{way:8}{_text(row)}")
+    if means:
+        ratios = (x / y if y else 0 for x, y in zip(means["memory"], means["alone"], strict=True))
+        print(f"{'memory / alone':40}" + "".join(f"{ratio:8.2f}" for ratio in ratios))
+    for files in options.true_flow:
+        for way, (error, own) in _true_flow(ways, styles, files, options.long_side).items():
+            print(f"e_stab {files[0].stem[:25]:25}{way:8}{error:8.4f}, the clip's own {own:.4f}")
+
+
+class Way:
+    """A way to paint a clip.
+
+    Args:
+        memory: with that of earlier frames, at this blend.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, memory: bool, blend: float):
+        self.checkpoint, self.blend = checkpoint, blend if memory else 0.0
+        self.dtype = choose_dtype("auto", CPU)
+
+    def paint(self, frames: list[Frame], style: str) -> list[Tensor]:
+        """Return the painted images."""
+        code = style_code(self.checkpoint, style)
+        paint = Paint(self.checkpoint.net.to(self.dtype), code, self.dtype)
+        # Grain has to follow the motion even where nothing else does.
+        wanted = self.blend or self.checkpoint.grain
+        tracker = MotionTracker(FlowEstimator()) if wanted else None
+        size = tuple(frames[0].image.shape[-2:])
+        with (
+            frame_workers(CPU, size, live=False) as workers,
+            in_background(followed(frames, CPU, tracker, grain=self.checkpoint.grain)) as scenes,
+        ):
+            painted = stylize_frames(scenes, paint, self.blend, workers=workers)
+            return [frame.image for frame in painted]
+
+
+def _frames(clip: Path, long_side: int, count: int) -> Iterator[Frame]:
+    with open_video(clip) as reader:
+        size = fit(reader.info.size, min(long_side, max(reader.info.size)))
+        for frame, _ in zip(reader, range(count), strict=False):
+            yield Frame(resize(frame.image, size), frame.pts, frame.duration)
+
+
+def _rows(
+    ways: dict[str, Way],
+    style: str,
+    frames: list[Frame],
+    flow: str,
+    vgg: VGGFeatures,
+    target: StyleTarget,
+) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Give each way's figures, in the order of `COLUMNS`."""
+    alone: list[Tensor] = []
+    for name, way in ways.items():
+        begin = time.perf_counter()
+        painted = way.paint(frames, style)
+        seconds = time.perf_counter() - begin
+        measurement = Measurement(FlowEstimator(flow), None, 1, vgg, target)
+        alone = painted if name == "alone" else alone
+        for images in zip(frames, painted, alone or painted, strict=True):
+            measurement.add(images[0].image, *images[1:])
+        figures = measurement.figures()
+        beside = figures["beside_alone"]
+        yield (
+            name,
+            (
+                *(
+                    figures[f"{kind}_ratio"].get(lag, float("nan"))
+                    for kind in ("warping_error", "feature_warping_error")
+                    for lag in ("1", "10")
+                ),
+                *(figures[f"style_{part}_error"] for part in ("mean", "covariance")),
+                figures["content_distance"],
+                figures["ssim"],
+                beside["detail"],
+                beside["ghost"],
+                len(frames) / seconds,
+            ),
+        )
+
+
+def _true_flow(
+    ways: dict[str, Way], styles: dict[str, Path], files: list[Path], long_side: int
+) -> dict[str, tuple[float, float]]:
+    """Return each way's e_stab, averaged over the styles, and that of the frames themselves."""
+    (flow_file,) = (file for file in files if file.suffix == ".flo")
+    place = files.index(flow_file)
+    images = [load_image(file) for file in files[:place]]
+    size = fit(tuple(images[0].shape[-2:]), min(long_side, max(images[0].shape[-2:])))
+    frames = [Frame(resize(image, size), t) for t, image in enumerate(images)]
+    flow = resize_flow(read_flow(flow_file), size)
+    seen = torch.ones_like(flow[:, :1])
+    for file in files[place + 1 :]:
+        seen = seen * (resize((load_image(file)[:, :1] < 0.5).float(), size) > 0.99)
+    own = e_stab([frame.image for frame in frames[-2:]], [flow], [seen])
+    errors = {
+        name: fmean(e_stab(way.paint(frames, style)[-2:], [flow], [seen]) for style in styles)
+        for name, way in ways.items()
+    }
+    return {name: (error, own) for name, error in errors.items()}
 
 
 def _text(row) -> str:
-    return "".join(f"{value:8.4f}" for value in row[:2]) + "".join(f"{v:8.3f}" for v in row[2:])
+    return "".join(f"{value:8.3f}" for value in row[:-1]) + f"{row[-1]:8.1f}"
 
 
 if __name__ == "__main__":

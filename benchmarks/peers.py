@@ -53,7 +53,8 @@ from nst.commands.parser import run
 from nst.core.device import choose_dtype
 from nst.core.tensors import fit, resize, to_float, to_uint8
 from nst.errors import InputError
-from nst.losses.video_metrics import Measurement, target_grams
+from nst.losses.style_figures import style_target
+from nst.losses.video_metrics import Measurement
 from nst.media.images import (
     center_crop,
     check_writable,
@@ -184,22 +185,22 @@ class Comparison:
     """
 
     def __init__(self, pictures: dict[str, Path], flow: str):
-        self.flow, self.vgg, self.grams = flow, VGGFeatures(load_vgg19()), {}
+        self.flow, self.vgg, self.styles = flow, VGGFeatures(load_vgg19()), {}
         for name, path in pictures.items():
             picture = load_style(path, STYLE_PICTURE_SIDE)
-            self.grams[name] = target_grams(self.vgg, {name: picture}, {name: 1.0})
+            self.styles[name] = style_target(self.vgg, [(picture, 1.0)])
         self.figures: dict[tuple[str, str], list[float]] = defaultdict(list)
         self.tiles: dict[str, list[np.ndarray]] = defaultdict(list)
 
     def add(self, name: str, turn: Turn, painted: list[np.ndarray], seconds: float = 0.0) -> None:
         """Measure what a method painted, and keep how long it took."""
-        flow, grams = FlowEstimator(self.flow), self.grams[turn.style]
-        measurement = Measurement(flow, None, 1, self.vgg, grams, LOOK_EVERY)
+        flow, style = FlowEstimator(self.flow), self.styles[turn.style]
+        measurement = Measurement(flow, None, 1, self.vgg, style, LOOK_EVERY)
         for original, result in zip(turn.originals, painted, strict=False):
             measurement.add(original, to_float(result))
         figures = measurement.figures()
         found = {
-            "style": figures["style_distance"]["mean"],
+            "style": figures["style_gram_error"],
             "content": figures["content_distance"],
             "SSIM": figures["ssim"],
             "seconds": seconds,

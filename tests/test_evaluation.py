@@ -8,9 +8,10 @@ import pytest
 import torch
 from PIL import Image
 
-from nst.commands.evaluate import Sheet, evaluate, read_flow
+from nst.commands.evaluate import Sheet, evaluate
 from nst.errors import InputError
 from nst.media.images import read_picture
+from nst.motion.true_flow import read_flow
 from nst.options.tools import EvaluationConfig
 
 SIZE = (64, 96)
@@ -55,7 +56,7 @@ def test_half_the_light_is_half_the_warping_error(folders, tmp_path):
 def test_the_shorter_one_sets_the_length(folders):
     original, darker = folders
     (darker / f"{FRAMES - 1:03}.png").unlink()
-    with pytest.warns(UserWarning, match="stylized video ends after 11 frames"):
+    with pytest.warns(UserWarning, match="darker ends after 11 frames"):
         figures = evaluate(EvaluationConfig(original=original, stylized=darker, quiet=True))
     assert figures["frames"] == FRAMES - 1
 

@@ -5,13 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from nst.losses.perceptual import gram_matrix
-from nst.losses.video_metrics import (
-    CONTENT_LAYERS,
-    STYLE_LAYERS,
-    Measurement,
-    in_words,
-    target_grams,
-)
+from nst.losses.style_figures import MOMENT_LAYERS, style_target
+from nst.losses.video_metrics import Measurement, in_words
 from nst.motion.flow import FlowEstimator
 
 SIZE = (96, 128)
@@ -41,10 +36,10 @@ def noisy(images, sigma):
     return [image + sigma * torch.randn(image.shape, generator=generator) for image in images]
 
 
-def measured(originals, results, **options):
+def measured(originals, *results, **options):
     measurement = Measurement(FlowEstimator(), **options)
-    for original, result in zip(originals, results, strict=True):
-        measurement.add(original, result)
+    for images in zip(originals, *results, strict=True):
+        measurement.add(*images)
     return measurement.figures()
 
 
@@ -83,21 +78,112 @@ def test_sizes_may_differ_and_the_smaller_is_measured():
 def test_style_and_content_are_measured_where_there_is_a_style():
     images = clip(9)
     half = [0.5 * image for image in images]
-    grams = target_grams(FakeVGG(), {"a": images[0]}, {"a": 1.0})
-    figures = measured([images[0]] * 9, half[:1] * 9, vgg=FakeVGG(), grams=grams)
-    # Half the features: a quarter of the Gram matrix, so (1 - 1/4)^2; and (1/2)^2.
-    assert figures["style_distance"]["mean"] == pytest.approx(0.75**2, rel=1e-4)
-    assert set(figures["style_distance"]) == {*STYLE_LAYERS, "mean"}
+    style = style_target(FakeVGG(), [(images[0], 1.0)])
+    figures = measured([images[0]] * 9, half[:1] * 9, vgg=FakeVGG(), style=style)
+    # Half the features: half the means, a quarter of the covariances and of the Gram matrices.
+    assert figures["style_mean_error"] == pytest.approx(0.5**2, rel=1e-4)
+    assert figures["style_covariance_error"] == pytest.approx(0.75**2, rel=1e-4)
+    assert figures["style_gram_error"] == pytest.approx(0.75**2, rel=1e-4)
+    assert figures["style_sizes"] == [SIZE]
     assert figures["content_distance"] == pytest.approx(0.25, rel=1e-4)
-    assert "style_distance" not in measured(images, half)
-    assert CONTENT_LAYERS
+    assert "means 0.250, covariances 0.562 (painting at 96 pixels)" in in_words(figures)
+    assert "style_mean_error" not in measured(images, half)
 
 
-def test_a_blends_target_is_the_mean_of_its_grams():
-    first, second = clip(1)[0], 1 - clip(1)[0]
-    grams = target_grams(FakeVGG(), {"a": first, "b": second}, {"a": 0.25, "b": 0.75})
+def test_more_light_is_an_error_of_the_means_alone():
+    image = 0.5 * clip(1)[0]
+    style = style_target(FakeVGG(), [(image, 1.0)])
+    figures = measured([image], [image + 0.2], vgg=FakeVGG(), style=style)
+    mean = image.mean((2, 3)).square().sum()
+    assert figures["style_mean_error"] == pytest.approx(3 * 0.2**2 / mean.item(), rel=1e-4)
+    assert figures["style_covariance_error"] < 1e-8
+
+
+def test_a_blends_target_is_the_mean_of_its_styles():
+    first, second = clip(1)[0], 1 - 0.5 * clip(1)[0]
+    style = style_target(FakeVGG(), [(first, 0.25), (second, 0.75)])
     expected = 0.25 * gram_matrix(first) + 0.75 * gram_matrix(second)
-    assert torch.allclose(grams["relu1_1"], expected)
+    assert torch.allclose(style.grams["relu1_1"], expected)
+    mean, covariance = style.moments["relu5_1"]
+    assert torch.allclose(mean, 0.25 * first.mean((2, 3)) + 0.75 * second.mean((2, 3)))
+    both = [torch.cov(image[0].flatten(1), correction=0) for image in (first, second)]
+    assert torch.allclose(covariance[0], 0.25 * both[0] + 0.75 * both[1], atol=1e-6)
+    assert set(style.moments) == set(MOMENT_LAYERS)
+
+
+def test_errors_are_told_beside_the_clips_own():
+    """Noise of the clip's own and twice as much: a ratio of two, at each lag."""
+    figures = measured(noisy(clip(), 0.02), noisy(clip(), 0.04))
+    for lag in ("1", "10"):
+        assert figures["warping_error_ratio"][lag] == pytest.approx(2, rel=0.05)
+
+
+def test_perceptual_errors_see_a_change_of_hue_and_no_change_of_strength():
+    """Features that are the picture: unit vectors of grey and of red are 2 - 2 / root(3) apart."""
+    grey, red = torch.full((1, 3, *SIZE), 0.5), torch.zeros(1, 3, *SIZE)
+    red[:, 0] = 0.7
+    still = [clip(1)[0]] * 2
+    figures = [
+        measured(still, results, vgg=FakeVGG(), vgg_every=1)
+        for results in ([grey, red], [grey, 1.5 * grey], [red, red])
+    ]
+    hue, strength, same = (f["feature_warping_error"]["1"] ** 2 for f in figures)
+    assert hue == pytest.approx(2 - 2 / 3**0.5, rel=1e-3)
+    assert strength < 1e-6 and same < 1e-6
+    assert figures[0]["input_feature_warping_error"]["1"] < 1e-3
+
+
+def test_frames_alone_tell_what_a_memory_gains_and_costs():
+    """Results with half the contrast about their mean have half of everything."""
+    alone = noisy(clip(), 0.05)
+    center = sum(clip()) / 16
+    results = [center + 0.5 * (image - center) for image in noisy([center] * 16, 0.05)]
+    beside = measured([center] * 16, results, noisy([center] * 16, 0.05))["beside_alone"]
+    for lag in ("1", "10"):
+        assert beside["warping_error"][lag] == pytest.approx(0.5, rel=0.02)
+    flat = [0 * image + 0.5 for image in alone]
+    half = [0.5 + 0.5 * (image - 0.5) for image in alone]
+    assert measured(clip(), half, alone)["beside_alone"]["detail"] == pytest.approx(0.25, rel=1e-4)
+    assert measured(clip(), flat, alone)["beside_alone"]["detail"] < 1e-6
+
+
+class GlidingSquare:
+    """The true flow of a square of 40 pixels that glides 8 pixels a frame over still ground."""
+
+    method = "true"
+
+    def __init__(self):
+        self.frames = 0
+
+    def prepare(self, image):
+        self.frames += 1
+        return torch.tensor(self.frames - 1)
+
+    def both_ways(self, now, before):
+        flows = torch.zeros(2, 1, 2, *SIZE)
+        for flow, t, step in ((flows[0], now, before - now), (flows[1], before, now - before)):
+            flow[:, 0, 30:70, 10 + 8 * t : 50 + 8 * t] = 8.0 * step
+        return tuple(flows)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.4])
+def test_a_ghost_is_the_weight_of_what_covered_the_ground(weight):
+    """Behind the square some of it stays."""
+    ground, square = clip(1)[0], 1 - clip(1)[0][..., :40, :40]
+    originals, results = [], []
+    for t in range(6):
+        image = ground.clone()
+        image[..., 30:70, 10 + 8 * t : 50 + 8 * t] = square
+        originals.append(image)
+        result = image.clone()
+        if t:
+            behind = (..., slice(30, 70), slice(2 + 8 * t, 10 + 8 * t))
+            result[behind] = (1 - weight) * image[behind] + weight * results[t - 1][behind]
+        results.append(result)
+    measurement = Measurement(GlidingSquare())
+    for original, result in zip(originals, results, strict=True):
+        measurement.add(original, result, original)
+    assert measurement.figures()["beside_alone"]["ghost"] == pytest.approx(weight, rel=0.05)
 
 
 def test_too_short_a_video_leaves_out_what_it_has_not():

@@ -2,9 +2,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nst.losses.metrics import content_distance, e_stab, ssim, style_distances, warping_error
+from nst.losses.metrics import (
+    content_distance,
+    detail,
+    e_stab,
+    feature_warping_error,
+    ghost,
+    ssim,
+    style_distances,
+    warping_error,
+)
 from nst.losses.perceptual import gram_matrix
-from nst.motion.warp import inside, warp
+from nst.motion.warp import inside, uncovered, warp
 
 
 def noise(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -100,3 +109,50 @@ def test_content_distance_is_relative_to_the_content():
     assert content_distance(content, content) == 0
     half = {"relu4_2": 0.5 * content["relu4_2"]}
     assert content_distance(half, content) == pytest.approx(0.25)
+
+
+def test_detail_of_stripes_is_what_their_mean_of_three_takes_away():
+    """Of columns 0, 1, 0, 1 the means are 2/3 and 1/3: each is 2/3 off."""
+    stripes = (torch.arange(64) % 2).float().expand(1, 3, 48, 64)
+    assert detail(stripes) == pytest.approx(4 / 9, rel=0.03)
+    assert detail(torch.full((1, 3, 8, 8), 0.3)) < 1e-12
+
+
+def test_ghost_is_the_weight_of_what_was_there():
+    alone, carried, mask = (
+        noise(1, 3, 20, 30),
+        noise(1, 3, 20, 30, seed=1),
+        torch.zeros(1, 1, 20, 30),
+    )
+    mask[..., 10:] = 1
+    found = [ghost(alone + w * (carried - alone), alone, carried, mask) for w in (0.0, 0.3, 1.0)]
+    assert [trace / energy for trace, energy in found] == pytest.approx([0, 0.3, 1], abs=1e-6)
+    elsewhere = torch.where(mask > 0, alone, carried)
+    assert ghost(elsewhere, alone, carried, mask)[0] == 0
+
+
+class Picture:
+    """Features that are the picture itself, at every layer."""
+
+    def __call__(self, image, layers):
+        return dict.fromkeys(layers, image)
+
+
+def test_features_are_compared_where_the_motion_is_trusted():
+    now, before = torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8)
+    now[:, 0], before[:, 1] = 1, 0.3  # at right angles: unit vectors root(2) apart
+    half = torch.ones(1, 1, 8, 8)
+    half[..., :4] = 0
+    assert feature_warping_error(Picture(), now, before, half) == pytest.approx(2)
+    same = torch.where(half > 0, now, before)
+    assert feature_warping_error(Picture(), same, now, half) == pytest.approx(0, abs=1e-6)
+
+
+def test_ground_behind_a_square_is_uncovered_and_nothing_else():
+    """A square that moved 10 to the right: the flow of the ground ends on where it was."""
+    back, there = torch.zeros(1, 2, 40, 80), torch.zeros(1, 2, 40, 80)
+    back[:, 0, 10:30, 40:60] = -10
+    there[:, 0, 10:30, 30:50] = 10
+    expected = torch.zeros(1, 1, 40, 80)
+    expected[..., 10:30, 30:40] = 1
+    assert (uncovered(back, there) - expected).abs().sum() <= 8  # the corners are round

@@ -79,8 +79,8 @@ def test_the_report_has_the_styles_distance_at_the_size_it_was_looked_at(
     layers = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
     wanted, found = random_vgg(style, layers), random_vgg(first, layers)
     errors = [relative_error(gram_matrix(found[k]), gram_matrix(wanted[k])) for k in layers]
-    distances = json.loads(report.read_text())["style_distance"]
-    assert distances["mean"] == pytest.approx(sum(errors).item() / 4, rel=0.02)
+    error = json.loads(report.read_text())["style_gram_error"]
+    assert error == pytest.approx(sum(errors).item() / 4, rel=0.02)
 
 
 def test_a_style_too_narrow_to_be_measured_is_told_before_the_work_and_does_not_end_it(
@@ -101,8 +101,8 @@ def test_a_style_too_narrow_to_be_measured_is_told_before_the_work_and_does_not_
     report = tmp_path / "report.json"
     assert optimize("out", style_path=(tmp_path / "strip.png",), report=report).is_dir()
     assert len(told) == 1 and told[0][1] == 0
-    assert "style is not measured" in told[0][0] and "too small for relu4_1" in told[0][0]
-    assert "style_distance" not in json.loads(report.read_text())
+    assert "style is not measured" in told[0][0] and "too small for relu5_1" in told[0][0]
+    assert "style_mean_error" not in json.loads(report.read_text())
 
 
 @pytest.mark.parametrize("passes, turn, number", [(1, 1, 1), (2, 2, 1)])

@@ -1,11 +1,21 @@
 """What a result measures."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from nst.core.tensors import to_uint8
-from nst.losses.perceptual import content_loss, gram_matrix, relative_error, temporal_loss
+from nst.core.tensors import blur, to_uint8
+from nst.losses.perceptual import (
+    at_least_float32,
+    content_loss,
+    gram_matrix,
+    relative_error,
+    temporal_loss,
+)
+from nst.models.vgg import VGGFeatures
 from nst.motion.warp import warp
+
+PERCEPTUAL_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 
 
 def ssim(image: Tensor, reference: Tensor) -> float:
@@ -58,6 +68,52 @@ def warping_error(stylized: Tensor, carried: Tensor, validity: Tensor) -> float:
         validity: (1, 1, H, W).
     """
     return float(temporal_loss(stylized, carried, validity).mean())
+
+
+def feature_warping_error(
+    vgg: VGGFeatures, stylized: Tensor, carried: Tensor, validity: Tensor
+) -> float:
+    """Return the mean squared change of unit-length VGG-19 features along the motion.
+
+    Each position's features, of `PERCEPTUAL_LAYERS`, are divided by their length, as by Zhang et
+    al., "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric", 2018. It is not
+    their LPIPS, whose layers, net and learned weights are others. From 0 to 2.
+
+    Args:
+        stylized, carried, validity: as for `warping_error`.
+    """
+    # What cannot be trusted shows the same on both sides, so that no feature sees it change.
+    pair = torch.cat([stylized, torch.lerp(stylized, carried.clamp(0, 1), validity)])
+    errors = []
+    for features in vgg(pair, PERCEPTUAL_LAYERS).values():
+        now, before = F.normalize(at_least_float32(features), dim=1).chunk(2)
+        trusted = F.adaptive_avg_pool2d(validity, now.shape[-2:])
+        change = (now - before).square().sum(1, keepdim=True) * trusted
+        errors.append(change.sum() / trusted.sum().clamp_min(1))
+    return float(torch.stack(errors).mean())
+
+
+def detail(image: Tensor) -> float:
+    """Return the energy of the fine detail of an image (1, 3, H, W): what 3x3 means take away."""
+    return float((image - blur(image)).square().mean())
+
+
+def ghost(
+    stylized: Tensor, alone: Tensor, carried: Tensor, uncovered: Tensor
+) -> tuple[float, float]:
+    """Return how much of what was there shows through on ground that was just uncovered.
+
+    The first number by the second, each summed over a video's frames, is the weight w of what was
+    there, by least squares: stylized = (1 - w) alone + w carried. A frame painted alone has 0.
+
+    Args:
+        stylized: (1, 3, H, W), the result at time t.
+        alone: the same frame painted without memory.
+        carried: the result at t-1, warped to t: where ground was uncovered, what covered it.
+        uncovered: (1, 1, H, W), see `warp.uncovered`.
+    """
+    trace = (carried - alone) * uncovered
+    return float(((stylized - alone) * trace).sum()), float(trace.square().sum())
 
 
 def e_stab(results: list[Tensor], flows: list[Tensor], masks: list[Tensor]) -> float:

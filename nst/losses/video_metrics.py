@@ -4,7 +4,8 @@ The two belong together: a weaker style lowers every error in time.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean
 
@@ -13,33 +14,38 @@ from torch import Tensor
 
 from nst.core.tensors import fit, resize
 from nst.errors import InputError
-from nst.losses.metrics import content_distance, ssim, style_distances, warping_error
-from nst.losses.perceptual import gram_matrix
+from nst.losses.metrics import (
+    content_distance,
+    detail,
+    feature_warping_error,
+    ghost,
+    ssim,
+    warping_error,
+)
+from nst.losses.style_figures import MOMENT_LAYERS, StyleTarget, style_figures, style_target
 from nst.models.vgg import VGGFeatures
 from nst.motion.flow import FlowEstimator
-from nst.motion.warp import flow_validity, resize_flow, warp
-from nst.options.shared import STYLE_LAYERS
+from nst.motion.warp import flow_validity, resize_flow, sharp_warp, uncovered, warp
 
 LAGS = (1, 10)  # flicker from frame to frame, and slow change
 CONTENT_LAYERS = ("relu4_2",)
 
 
-@torch.inference_mode()
-def target_grams(
-    vgg: VGGFeatures, pictures: dict[str, Tensor], shares: dict[str, float]
-) -> dict[str, Tensor]:
-    """Return layer of `STYLE_LAYERS` -> (1, C, C): the mean Gram matrices of style pictures.
+@dataclass(frozen=True)
+class _Moment:
+    """A frame that later ones are compared with, at the size of measuring."""
 
-    Args:
-        pictures: name -> (1, 3, H, W).
-        shares: name -> its share; they sum to 1.
-    """
-    grams: dict[str, Tensor] = {}
-    for name, share in shares.items():
-        features = vgg(pictures[name].to(vgg.mean.device), STYLE_LAYERS)
-        for layer in STYLE_LAYERS:
-            grams[layer] = grams.get(layer, 0) + share * gram_matrix(features[layer])
-    return grams
+    prepared: Tensor
+    original: Tensor
+    stylized: Tensor
+    alone: Tensor | None
+
+    def pictures(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield each with its name in the figures' keys."""
+        yield "", self.stylized
+        yield "input_", self.original
+        if self.alone is not None:
+            yield "alone_", self.alone
 
 
 class Measurement:
@@ -49,8 +55,8 @@ class Measurement:
         flow: finds the original's motion.
         long_side: both are measured at this size, the stylized one's at most; None keeps that.
         every: measure from each so many-th frame; the others pass at no cost.
-        vgg: with `grams` measures the style and the content too.
-        grams: layer of `STYLE_LAYERS` -> (1, C, C), of the style picture.
+        vgg: measures the content and the perceptual warping error too, and with `style` the style.
+        style: see `style_target`.
         vgg_every: use VGG on each so many-th measured frame.
     """
 
@@ -60,23 +66,26 @@ class Measurement:
         long_side: int | None = None,
         every: int = 1,
         vgg: VGGFeatures | None = None,
-        grams: dict[str, Tensor] | None = None,
+        style: StyleTarget | None = None,
         vgg_every: int = 8,
     ):
         self.flow, self.long_side, self.every = flow, long_side, every
-        self.vgg, self.grams, self.vgg_every = vgg, grams, vgg_every
+        self.vgg, self.style, self.vgg_every = vgg, style, vgg_every
         self.frames = 0
         self.size: tuple[int, int] | None = None
-        # What later frames are compared with: time -> (prepared, original, stylized).
-        self._kept: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+        self._kept: dict[int, _Moment] = {}
         self._pairs: dict[int, list[dict[str, float]]] = {lag: [] for lag in LAGS}
-        self._similar: list[float] = []
-        self._styles: list[dict[str, float]] = []
-        self._contents: list[float] = []
+        # Of single frames: figure's name -> a number for each frame that it was found of.
+        self._found: dict[str, list[float]] = {}
 
     @torch.inference_mode()
-    def add(self, original: Tensor, stylized: Tensor) -> None:
-        """Take the next frame, as it was and as it became: (1, 3, H, W) each, of any sizes."""
+    def add(self, original: Tensor, stylized: Tensor, alone: Tensor | None = None) -> None:
+        """Take the next frame, as it was and as it became: (1, 3, H, W) each, of any sizes.
+
+        Args:
+            alone: the frame painted without memory of others; with it, what the memory costs and
+                gains is measured too. Of all frames or of none.
+        """
         t = self.frames
         self.frames += 1
         starts, begins = [t - lag for lag in LAGS if t - lag in self._kept], t % self.every == 0
@@ -88,65 +97,116 @@ class Measurement:
         if self.size is None:
             self.size = size
         original, stylized = resize(original, self.size), resize(stylized, self.size)
-        now = (self.flow.prepare(original), original, stylized)
+        alone = None if alone is None else resize(alone, self.size)
+        now = _Moment(self.flow.prepare(original), original, stylized, alone)
+        with_vgg = self.vgg is not None and begins and t // self.every % self.vgg_every == 0
         for start in starts:
-            self._pairs[t - start].append({"frame": t, **self._compare(now, self._kept[start])})
+            pair = self._compare(now, self._kept[start], with_vgg)
+            self._pairs[t - start].append({"frame": t, **pair})
         if begins:
             self._kept[t] = now
-            self._similar.append(ssim(stylized, original))
-            if self.vgg and self.grams and (len(self._similar) - 1) % self.vgg_every == 0:
-                self._look(original, stylized)
+            self._note("ssim", ssim(stylized, original))
+            for name, picture in now.pictures():
+                self._note(f"{name}detail", detail(picture))
+            if with_vgg:
+                self._look(now)
         self._kept.pop(t - max(LAGS), None)
 
-    def _compare(self, now, before) -> dict[str, float]:
-        seen, original, stylized = now
-        seen_before, original_before, stylized_before = before
-        backward, forward = self.flow.both_ways(seen, seen_before)
-        validity = resize(flow_validity(backward, forward), self.size)
-        backward = resize_flow(backward, self.size)
-        return {
-            "output": warping_error(stylized, warp(stylized_before, backward), validity),
-            "input": warping_error(original, warp(original_before, backward), validity),
-            "valid": float(validity.mean()),
-        }
+    def _note(self, name: str, value: float) -> None:
+        self._found.setdefault(name, []).append(value)
 
-    def _look(self, original: Tensor, stylized: Tensor) -> None:
-        features = self.vgg(stylized, (*STYLE_LAYERS, *CONTENT_LAYERS))
-        self._styles.append(style_distances(features, self.grams))
-        target = self.vgg(original, CONTENT_LAYERS)
-        self._contents.append(content_distance(features, target))
+    def _compare(self, now: _Moment, before: _Moment, with_vgg: bool) -> dict[str, float]:
+        """Return the squared errors of a pair."""
+        backward, forward = self.flow.both_ways(now.prepared, before.prepared)
+        validity = resize(flow_validity(backward, forward), self.size)
+        new_ground = resize(uncovered(backward, forward), self.size)
+        backward = resize_flow(backward, self.size)
+        pair = {"valid": float(validity.mean())}
+        for (name, picture), (_, earlier) in zip(now.pictures(), before.pictures(), strict=True):
+            carried = warp(earlier, backward)
+            pair[f"{name}warping_error"] = warping_error(picture, carried, validity)
+            if with_vgg:
+                sharp = sharp_warp(earlier, backward)
+                pair[f"{name}feature_warping_error"] = feature_warping_error(
+                    self.vgg, picture, sharp, validity
+                )
+        if now.alone is not None:
+            carried = warp(before.stylized, backward)
+            pair["ghost"], pair["trace"] = ghost(now.stylized, now.alone, carried, new_ground)
+        return pair
+
+    def _look(self, now: _Moment) -> None:
+        target = self.vgg(now.original, CONTENT_LAYERS)
+        for name, picture in now.pictures():
+            if name == "input_":
+                continue
+            features = self.vgg(picture, (*MOMENT_LAYERS, *CONTENT_LAYERS))
+            self._note(f"{name}content_distance", content_distance(features, target))
+            if self.style:
+                for part, error in style_figures(features, self.style).items():
+                    self._note(f"{name}style_{part}_error", error)
 
     def figures(self) -> dict:
         """Return the figures so far, ready for JSON; what could not be measured is left out.
 
-        `warping_error` and `input_warping_error` (the floor) by lag, `valid` (the share of pixels
-        they are over), `ssim` to the original, and with VGG `style_distance` by layer and in the
-        mean, and `content_distance`; `over_time` has the errors pair by pair.
+        By lag: `warping_error`, `input_warping_error` (the clip's own), `warping_error_ratio` (the
+        first by the second), the same of `feature_warping_error`, and `valid` (the fraction of
+        pixels that they are over). `ssim` to the original; with VGG `content_distance` and, for a
+        style, `style_mean_error`, `style_covariance_error`, `style_gram_error` and `style_sizes`,
+        see `style_figures`. `beside_alone` is what the memory of earlier frames did, beside the
+        same frames painted alone: ratios of the warping errors, of the energy of fine `detail`, of
+        the style's errors, and the `ghost`. `over_time` has the errors pair by pair.
         """
+        pairs = {str(lag): found for lag, found in self._pairs.items() if found}
+        means = {name: fmean(values) for name, values in self._found.items()}
         figures: dict = {"frames": self.frames, "size": self.size, "flow": self.flow.method}
-        measured = {str(lag): pairs for lag, pairs in self._pairs.items() if pairs}
-        for name, key in (("warping_error", "output"), ("input_warping_error", "input")):
-            figures[name] = {
-                lag: sqrt(fmean(pair[key] for pair in pairs)) for lag, pairs in measured.items()
-            }
+        for name in ("warping_error", "feature_warping_error"):
+            result, own = _by_lag(pairs, name), _by_lag(pairs, f"input_{name}")
+            if own or name == "warping_error":
+                figures |= {name: result, f"input_{name}": own}
+                figures[f"{name}_ratio"] = _ratios(result, own)
         figures["valid"] = {
-            lag: fmean(pair["valid"] for pair in pairs) for lag, pairs in measured.items()
+            lag: fmean(pair["valid"] for pair in found) for lag, found in pairs.items()
         }
-        if self._similar:
-            figures["ssim"] = fmean(self._similar)
-        if self._styles:
-            layers = {k: fmean(d[k] for d in self._styles) for k in self._styles[0]}
-            figures["style_distance"] = {**layers, "mean": fmean(layers.values())}
-            figures["content_distance"] = fmean(self._contents)
+        figures |= {key: means[key] for key in means if not key.startswith(("input_", "alone_"))}
+        if self.style and "style_mean_error" in means:
+            figures["style_sizes"] = self.style.sizes
+        if "alone_detail" in means:
+            figures["beside_alone"] = self._beside_alone(pairs, means)
         figures["over_time"] = {
             lag: {
-                "frame": [pair["frame"] for pair in pairs],
-                "warping_error": [sqrt(pair["output"]) for pair in pairs],
-                "input_warping_error": [sqrt(pair["input"]) for pair in pairs],
+                "frame": [pair["frame"] for pair in found],
+                "warping_error": [sqrt(pair["warping_error"]) for pair in found],
+                "input_warping_error": [sqrt(pair["input_warping_error"]) for pair in found],
             }
-            for lag, pairs in measured.items()
+            for lag, found in pairs.items()
         }
         return figures
+
+    def _beside_alone(self, pairs: dict[str, list[dict]], means: dict[str, float]) -> dict:
+        names = ("detail", "style_mean_error", "style_covariance_error", "content_distance")
+        beside: dict = {
+            name: means[name] / max(means[f"alone_{name}"], 1e-12)
+            for name in names
+            if f"alone_{name}" in means
+        }
+        for name in ("warping_error", "feature_warping_error"):
+            if alone := _by_lag(pairs, f"alone_{name}"):
+                beside[name] = _ratios(_by_lag(pairs, name), alone)
+        steps = pairs.get("1", [])
+        trace = sum(pair["trace"] for pair in steps)
+        beside["ghost"] = sum(pair["ghost"] for pair in steps) / trace if trace else 0.0
+        return beside
+
+
+def _by_lag(pairs: dict[str, list[dict[str, float]]], key: str) -> dict[str, float]:
+    """Return the root of the mean of a squared error, for each lag that has it."""
+    values = {lag: [pair[key] for pair in found if key in pair] for lag, found in pairs.items()}
+    return {lag: sqrt(fmean(squares)) for lag, squares in values.items() if squares}
+
+
+def _ratios(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
+    return {lag: one[lag] / max(value, 1e-12) for lag, value in other.items()}
 
 
 def build_measurement(
@@ -167,7 +227,8 @@ def build_measurement(
         return _without_style(flow, error)
     vgg = load_vgg()
     try:
-        return Measurement(flow, None, 1, vgg, target_grams(vgg, pictures, shares))
+        style = style_target(vgg, [(pictures[name], share) for name, share in shares.items()])
+        return Measurement(flow, None, 1, vgg, style)
     except InputError as error:
         return _without_style(flow, error)
 
@@ -188,9 +249,17 @@ def in_words(figures: dict) -> str:
         for lag, error in figures["warping_error"].items()
     ]
     parts = ["warping error " + ", ".join(parts)] if parts else []
-    if "style_distance" in figures:
-        parts.append(f"style distance {figures['style_distance']['mean']:.3f}")
+    if "style_mean_error" in figures:
+        seen = ", ".join(str(min(size)) for size in figures["style_sizes"])
+        parts.append(
+            f"style error: means {figures['style_mean_error']:.3f}, "
+            f"covariances {figures['style_covariance_error']:.3f} (painting at {seen} pixels)"
+        )
+    if "content_distance" in figures:
         parts.append(f"content distance {figures['content_distance']:.3f}")
     if "ssim" in figures:
         parts.append(f"SSIM to the input {figures['ssim']:.2f}")
+    if "beside_alone" in figures:
+        beside = figures["beside_alone"]
+        parts.append(f"detail {beside['detail']:.2f} of frames alone, ghosts {beside['ghost']:.2f}")
     return "; ".join(parts)

@@ -111,10 +111,8 @@ def flow_validity(flow: Tensor, reverse: Tensor) -> Tensor:
         flow: (N, 2, H, W), from source to target.
         reverse: from target to source, on the target's grid.
     """
-    returned = warp(reverse, flow)
-    gap = (flow + returned).square().sum(1, keepdim=True)
     energy = flow.square().sum(1, keepdim=True)
-    occluded = gap >= 0.01 * (energy + returned.square().sum(1, keepdim=True)) + 0.5
+    occluded = _occluded(flow, reverse)
     dx = F.pad(flow[..., :, 2:] - flow[..., :, :-2], (1, 1, 0, 0)) / 2
     dy = F.pad(flow[..., 2:, :] - flow[..., :-2, :], (0, 0, 1, 1)) / 2
     slope = dx.square().sum(1, keepdim=True) + dy.square().sum(1, keepdim=True)
@@ -122,3 +120,20 @@ def flow_validity(flow: Tensor, reverse: Tensor) -> Tensor:
     trusted = (~(occluded | boundary)).to(flow.dtype) * inside(flow)
     # Where all neighbours are trusted, then their mean: doubt reaches a little further and is soft.
     return blur((blur(trusted) > 0.999).to(flow.dtype))
+
+
+def uncovered(flow: Tensor, reverse: Tensor) -> Tensor:
+    """Return a mask (N, 1, H, W), 1 where `flow`, backward, ends on what covered the ground before.
+
+    Args:
+        flow, reverse: as for `flow_validity`.
+    """
+    return (blur(_occluded(flow, reverse).to(flow.dtype)) > 0.5).to(flow.dtype) * inside(flow)
+
+
+def _occluded(flow: Tensor, reverse: Tensor) -> Tensor:
+    """Return where going there and back again does not return (N, 1, H, W)."""
+    returned = warp(reverse, flow)
+    gap = (flow + returned).square().sum(1, keepdim=True)
+    energy = flow.square().sum(1, keepdim=True) + returned.square().sum(1, keepdim=True)
+    return gap >= 0.01 * energy + 0.5

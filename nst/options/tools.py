@@ -37,6 +37,10 @@ class EvaluationConfig(Checked):
     original: Path = option(help="the video as it was: file, GIF or folder of frames")
     stylized: Path = option(help="the video as any tool made it, frame for frame")
     style: Path | None = option(None, help="the style picture; none leaves out style and content")
+    alone: Path | None = option(
+        None,
+        help="the same made without memory of earlier frames: gives lost detail and ghosts",
+    )
     output: Path | None = option(
         None, help="report to write, .json; a plot and a contact sheet come beside it"
     )
