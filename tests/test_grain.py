@@ -122,7 +122,7 @@ def test_a_cut_begins_the_grain_anew():
 
 
 def grainy(checkpoint, amplitude):
-    return replace(checkpoint, training={"grain": amplitude})
+    return replace(checkpoint, training={"options": {"grain": amplitude}})
 
 
 @pytest.mark.parametrize("workers", [1, 3])

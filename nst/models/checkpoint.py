@@ -53,7 +53,7 @@ class Checkpoint:
     @property
     def grain(self) -> float:
         """The amplitude of the grain in the net's input when it was trained; 0 is none."""
-        return float(self.training.get("grain", 0))
+        return float(self.training.get("options", {}).get("grain", 0))
 
     def at_scale(self, scale: float) -> "Checkpoint":
         """Return the checkpoint with the codes of a style scale, itself where it has only one.

@@ -37,7 +37,7 @@ def stylize(
         identity_share: its share in the codes, 0 to 1; one for all, or (K,).
         weights: style weights (1, K, H, W); None is for one code.
         folded: with `weights`, the codes (K, D) that `TransformerNet.folded` gives.
-        grain: (1, 3, H, W), added to what the net sees; less of it where the identity is.
+        grain: (1, 3, H, W), for `with_grain`; less of it where the identity is.
     """
     weights = codes.new_ones(1, 1) if weights is None else weights
     if weights.ndim == 4 and torch.equal(weights, weights[..., :1, :1].expand_as(weights)):
@@ -49,7 +49,7 @@ def stylize(
     else:
         shares = torch.einsum("nk...,k->n...", weights, shares.expand(len(codes)))[:, None]
         shares = shares if mapped else shares[..., None, None]
-    seen = image if grain is None else image + grain * (1 - shares)
+    seen = with_grain(image, None if grain is None else grain * (1 - shares))
     painted = net(seen.to(dtype), folded if mapped else codes, weights).float()
     if identity is None or isinstance(shares, float):
         return painted
@@ -61,6 +61,11 @@ def stylize(
     broad = F.avg_pool2d(F.pad(lost, (2, 2, 2, 2), mode="replicate"), 5, 1)
     broad = F.interpolate(broad, size=size, mode="bilinear", align_corners=False)
     return (painted + shares * broad).clamp(0, 1)
+
+
+def with_grain(image: Tensor, grain: Tensor | None) -> Tensor:
+    """Return an image with its grain, in [0, 1], as a net saw it when it was trained."""
+    return image if grain is None else (image + grain).clamp(0, 1)
 
 
 class FoldedCodes:

@@ -18,7 +18,7 @@ from nst.regions.given import GivenMasks
 from nst.regions.segmented import SegmentedMasks
 from nst.regions.spec import Regions
 from nst.styles.codes import CrossFade
-from nst.stylize.forward import FoldedCodes, stylize
+from nst.stylize.forward import FoldedCodes, stylize, with_grain
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def stylize_frames(
             codes, share = fade.at(index) if fade else (paint.codes, paint.identity_share)
             folded = None
             if scene.weights is not None:
-                seen = scene.frame.image if scene.grain is None else scene.frame.image + scene.grain
+                seen = with_grain(scene.frame.image, scene.grain)
                 folded = folds.follow(seen, anew=scene.motion is None)
             yield scene, codes, share, folded
 

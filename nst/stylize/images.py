@@ -67,8 +67,7 @@ def one_pass_pictures(
                 noise = grain(tuple(content.shape[-2:])).to(device) * checkpoint.grain
             if masks:
                 weights = masks.follow(content).to(device)
-                seen = content if noise is None else content + noise
-                folded = net.folded(seen.to(dtype), code)
+                folded = net.folded(with_grain(content, noise).to(dtype), code)
             stylized = stylize(
                 net, content, code, dtype, identity, left_alone, weights, folded, noise
             )

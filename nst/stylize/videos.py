@@ -74,7 +74,7 @@ def one_pass_video(config: VideoConfig) -> str:
     dtype = choose_dtype(config.precision, device)
     code, identity = code.to(device), checkpoint.codes[:1].to(device)
     tracker = None
-    if config.flow != "none" and (config.temporal_blend or regions):
+    if config.flow != "none" and (config.temporal_blend or regions or checkpoint.grain):
         tracker = MotionTracker(FlowEstimator(config.flow, config.flow_long_side, device))
     measurement = _measurement(config, checkpoint)
     with open_video(*span) as reader:
