@@ -20,7 +20,7 @@ from nst.regions.masks import picture_masks
 from nst.regions.spec import chosen_styles
 from nst.styles.spec import wanted_checkpoint
 from nst.styles.tuning import code_tuner
-from nst.stylize.forward import LEAST_SIDE, stylize
+from nst.stylize.forward import LEAST_SIDE, stylize, with_grain
 
 
 def one_pass_pictures(
