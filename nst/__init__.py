@@ -18,3 +18,5 @@ train < export < commands`. The conventions that every function keeps, said once
 - **Randomness**: a seed or a `torch.Generator` passed in, made on the CPU.
 - **Device and dtype** follow the input.
 """
+
+__version__ = "0.1.0"

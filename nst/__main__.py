@@ -1,10 +1,11 @@
-"""Every command by its name, such as `python -m nst video --help`."""
+"""Every command by its name, such as `nst video --help`; `python -m nst` is the same."""
 
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
+from nst import __version__
 from nst.commands.parser import run
 
 
@@ -27,7 +28,7 @@ COMMANDS = {
     "picture": Command(
         """Paint a picture, or a folder of them: optimize its pixels, or one pass of a net.
 
-    python -m nst picture --content-path in.jpg --style-path wave.jpg --output out.png
+    nst picture --content-path in.jpg --style-path wave.jpg --output out.png
 """,
         "nst.options.stylize:PictureConfig",
         "nst.commands.stylize:stylize_pictures",
@@ -35,7 +36,7 @@ COMMANDS = {
     "video": Command(
         """Stylize a video; timing and sound are kept.
 
-    python -m nst video --input-video in.mp4 --output-video out.mp4 --style wave
+    nst video --input-video in.mp4 --output-video out.mp4 --style wave
 """,
         "nst.options.stylize:VideoConfig",
         "nst.commands.stylize:video",
@@ -43,7 +44,7 @@ COMMANDS = {
     "train": Command(
         """Train one net on photos and style pictures; the checkpoint holds all the styles.
 
-    python -m nst train --content-dir photos --style-dir styles --output my.safetensors
+    nst train --content-dir photos --style-dir styles --output my.safetensors
 """,
         "nst.options.train:TrainConfig",
         "nst.train.loop:train",
@@ -51,7 +52,7 @@ COMMANDS = {
     "styles": Command(
         """List the styles of a checkpoint, and paint a sheet of what they look like.
 
-    python -m nst styles --output styles.png
+    nst styles --output styles.png
 """,
         "nst.options.tools:CatalogueConfig",
         "nst.commands.list_styles:catalogue",
@@ -59,7 +60,7 @@ COMMANDS = {
     "evaluate": Command(
         """Measure a stylized video, by any tool, beside its original.
 
-    python -m nst evaluate --original in.mp4 --stylized out.mp4 --style style.jpg
+    nst evaluate --original in.mp4 --stylized out.mp4 --style style.jpg
 """,
         "nst.options.tools:EvaluationConfig",
         "nst.commands.evaluate:main",
@@ -67,7 +68,7 @@ COMMANDS = {
     "export": Command(
         """Write a net and a style as one ONNX file.
 
-    python -m nst export --checkpoint fast --style great_wave --output wave.onnx
+    nst export --checkpoint fast --style great_wave --output wave.onnx
 
 The model takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives `stylized`, alike: any batch,
 any size from 16 pixels. ONNX Runtime paints with it what we paint. At full strength OpenCV 5 does
@@ -80,7 +81,7 @@ of a --style-path is tuned on a photo of scikit-image's, since what will be pain
     "options": Command(
         """Print the page of every command's options, OPTIONS.md.
 
-    python -m nst options > OPTIONS.md
+    nst options > OPTIONS.md
 """,
         "nst.options.tools:OptionsConfig",
         "nst.commands.options_page:main",
@@ -91,8 +92,8 @@ of a --style-path is tuned on a photo of scikit-image's, since what will be pain
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that is named first and return its exit status."""
     name, *rest = [*(sys.argv[1:] if argv is None else argv)] or ["--help"]
-    if name in ("-h", "--help"):
-        sys.stdout.write(usage())
+    if name in ("-h", "--help", "--version"):
+        sys.stdout.write(usage() if name != "--version" else f"nst {__version__}\n")
         return 0
     if name not in COMMANDS:
         sys.stderr.write(f"error: no command {name!r}; there are: {', '.join(COMMANDS)}\n")
@@ -103,13 +104,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         named(command.config),
         command.description,
         rest,
-        prog=f"python -m nst {name}",
+        prog=f"nst {name}",
     )
 
 
 def usage() -> str:
     """Return the list of commands."""
-    lines = ["usage: python -m nst COMMAND ...", ""]
+    lines = ["usage: nst COMMAND ...", ""]
     for name, command in COMMANDS.items():
         lines.append(f"  {name:10}{command.description.splitlines()[0]}")
     return "\n".join([*lines, "", "COMMAND --help tells more.", ""])

@@ -1,6 +1,7 @@
 """ONNX Runtime, which knows nothing of us, paints what we paint."""
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -186,3 +187,11 @@ def test_bad_input_is_named_and_nothing_is_written(tiny_path, tmp_path, options,
         export(ExportConfig(**options))
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_without_onnx_it_says_what_to_install(tmp_path, monkeypatch):
+    for module in ("nst.export.onnx", "nst.export.graph"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(InputError, match="pip install onnx"):
+        export(ExportConfig(output=tmp_path / "out.onnx"))

@@ -95,7 +95,7 @@ def test_no_modules_of_a_package_import_each_other_in_a_circle(package):
 
 def test_package_docstrings_are_all_there_is():
     for module, path in MODULES.items():
-        if module.endswith("__init__"):
+        if module.endswith("__init__") and module != "nst.__init__":
             body = ast.parse(path.read_text("utf-8")).body
             assert len(body) == 1 and isinstance(body[0], ast.Expr), module
 

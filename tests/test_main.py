@@ -1,4 +1,4 @@
-"""`python -m nst COMMAND`: every command is listed, and found by its name."""
+"""`nst COMMAND`, `python -m nst COMMAND`: every command is listed, and found by its name."""
 
 import subprocess
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import nst
 from nst.__main__ import COMMANDS, main, named
 
 ROOT = Path(__file__).parents[1]
@@ -15,6 +16,11 @@ ROOT = Path(__file__).parents[1]
 def test_the_commands_are_listed(argv, capsys):
     assert main(argv) == 0
     assert set(COMMANDS) <= set(capsys.readouterr().out.split())
+
+
+def test_the_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"nst {nst.__version__}\n"
 
 
 def test_an_unknown_command_is_one_line_and_status_2(capsys):
@@ -29,7 +35,7 @@ def test_help_and_usage_errors_need_no_torch(name):
     code += f"try: main([{name!r}, '--help'])\nfinally: print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "False"), done.stderr
-    assert done.stdout.startswith(f"usage: python -m nst {name} ")
+    assert done.stdout.startswith(f"usage: nst {name} ")
     assert done.stderr.startswith("error: unknown argument '--no-such-option'")
 
 

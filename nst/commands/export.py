@@ -16,7 +16,6 @@ from torch import Tensor
 from nst.core.files import check_place, replacing
 from nst.core.tensors import to_float
 from nst.errors import InputError
-from nst.export.onnx import onnx_model
 from nst.models.checkpoint import load_checkpoint
 from nst.options.tools import ExportConfig
 from nst.styles.codes import chosen_style
@@ -31,6 +30,10 @@ def export(config: ExportConfig) -> str:
     Raises:
         InputError: something the user gave is wrong; nothing is written then.
     """
+    try:
+        from nst.export.onnx import onnx_model  # late: onnx is an extra of the package
+    except ModuleNotFoundError as error:
+        raise InputError(f"{error.name} is not installed: pip install onnx") from error
     if config.output.suffix.lower() != ".onnx":
         raise InputError(f"--output is {config.output}: its ending must be .onnx")
     check_place(config.output, "--output")

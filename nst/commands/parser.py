@@ -16,6 +16,7 @@ from pathlib import Path
 
 from nst.errors import InputError
 from nst.options.field import flag_of
+from nst.options.recipes import find_recipe
 
 # Type of an option: how it is called in errors and in --help, and what a recipe may hold for it.
 KINDS = {
@@ -177,7 +178,7 @@ def default_text(default) -> str:
 
 def _read_recipe(path: Path, specs: dict[str, Field]) -> dict:
     try:
-        with open(path, "rb") as file:
+        with open(find_recipe(path), "rb") as file:
             recipe = tomllib.load(file)
     except OSError as error:
         raise InputError(f"--config {path}: {error.strerror}") from None
