@@ -28,7 +28,8 @@ from nst.core.device import choose_dtype
 from nst.core.tensors import resize
 from nst.losses.metrics import ssim
 from nst.losses.perceptual import content_loss, gram_matrix, style_loss
-from nst.media.images import center_crop, list_pictures, read_picture, save_image
+from nst.media.folders import list_pictures
+from nst.media.images import center_crop, read_picture, save_image
 from nst.models.checkpoint import load_checkpoint
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19

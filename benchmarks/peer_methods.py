@@ -27,8 +27,9 @@ from benchmarks.peer_nets import STYLE_SIDE, STYLES, AdaIN, Magenta, MagentaStyl
 from benchmarks.plain_net import PlainNet
 from nst.core.device import choose_dtype
 from nst.core.tensors import fit, pad_to_multiple, resize, to_float, to_uint8
+from nst.media.folders import list_pictures
 from nst.media.frames import Frame
-from nst.media.images import center_crop, list_pictures, read_picture
+from nst.media.images import center_crop, read_picture
 from nst.media.video_reader import open_video
 from nst.models.checkpoint import load_checkpoint
 from nst.models.vgg import VGGFeatures

@@ -55,10 +55,10 @@ from nst.core.tensors import fit, resize, to_float, to_uint8
 from nst.errors import InputError
 from nst.losses.style_figures import style_target
 from nst.losses.video_metrics import Measurement
+from nst.media.folders import list_pictures
 from nst.media.images import (
     center_crop,
     check_writable,
-    list_pictures,
     load_image,
     read_picture,
     save_image,

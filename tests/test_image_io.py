@@ -8,7 +8,8 @@ from PIL import Image
 
 from nst.core.tensors import to_float, to_uint8
 from nst.errors import InputError
-from nst.media.images import list_pictures, load_image, read_picture, save_image
+from nst.media.folders import list_pictures
+from nst.media.images import load_image, read_picture, save_image
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -174,17 +175,6 @@ def test_a_full_disk_leaves_the_old_picture_and_nothing_beside(tmp_path, monkeyp
     with pytest.raises(InputError, match="No space left"):
         save_image(1 - to_float(scene()), path)
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["out.png"]
-
-
-def test_pictures_of_a_folder_come_sorted_and_by_their_ending(tmp_path):
-    names = ["b.PNG", "a.jpg", "c.txt", "d.mp4", "sub/e.webp", "f.png/g.bmp"]
-    for name in names:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    found = [p.relative_to(tmp_path).as_posix() for p in list_pictures(tmp_path)]
-    assert found == ["a.jpg", "b.PNG"]
-    found = [p.relative_to(tmp_path).as_posix() for p in list_pictures(tmp_path, recursive=True)]
-    assert found == ["a.jpg", "b.PNG", "f.png/g.bmp", "sub/e.webp"]
 
 
 def test_a_folder_without_pictures_and_no_folder_are_told_apart(tmp_path):

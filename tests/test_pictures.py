@@ -24,7 +24,6 @@ def album(tmp_path) -> Path:
     folder.mkdir()
     for index, name in enumerate(("a.png", "b.jpg", "c.gif", "d.ppm", "e.JPG")):
         save(folder / name, index, size=(40 + index, 52))
-    (folder / "notes.txt").write_text("no picture")
     return folder
 
 

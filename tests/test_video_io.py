@@ -313,7 +313,6 @@ class TestFolder:
         folder.mkdir()
         for index in range(count):
             Image.fromarray(media.picture(index)).save(folder / f"f{index}.png")
-        (folder / "notes.txt").write_text("not a picture")
         return folder
 
     def test_natural_order_and_rate(self, tmp_path):

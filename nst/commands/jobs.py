@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from nst.errors import InputError
-from nst.media.images import WRITABLE, check_writable, list_pictures
+from nst.media.folders import list_pictures
+from nst.media.images import WRITABLE, check_writable
 
 
 def pair_files(content: Path, output: Path) -> list[tuple[Path, Path]]:

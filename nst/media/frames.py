@@ -6,11 +6,6 @@ from pathlib import Path
 
 from torch import Tensor
 
-# What a folder's videos are known by; a file that is named by itself may be called anything.
-VIDEOS = (
-    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg"),
-    *(".vob", ".wmv", ".asf", ".mxf", ".3gp", ".flv", ".ogv", ".dv"),
-)
 UNSPECIFIED = 2  # H.273 has it for matrix, primaries and transfer
 
 
@@ -18,12 +13,13 @@ UNSPECIFIED = 2  # H.273 has it for matrix, primaries and transfer
 class Frame:
     """One picture and its time: `pts` and `duration` count the stream's `time_base`.
 
-    A duration of 0 means until the next frame.
+    A duration of 0 means until the next frame. `alpha` is (1, 1, H, W), None where all is opaque.
     """
 
     image: Tensor
     pts: int
     duration: int = 0
+    alpha: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Pictures in and out: any file that Pillow reads, upright and in RGB."""
+"""Pictures as images, and images as picture files."""
 
 import os
 from io import BytesIO
@@ -6,52 +6,61 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+import torch
+from PIL import Image
 from torch import Tensor
 
 from nst.core.files import replacing
 from nst.core.tensors import to_float, to_uint8
 from nst.errors import InputError
+from nst.media.color_profile import SRGB
+from nst.media.picture_reader import Pixels, eight_bits, read_pixels
 
-READABLE = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
-WRITABLE = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+# Kinds that can be written, and their encoder's options. BMP cannot say that it is sRGB.
+WRITABLE = {
+    ".jpg": {"format": "JPEG", "quality": 95, "icc_profile": SRGB},
+    ".jpeg": {"format": "JPEG", "quality": 95, "icc_profile": SRGB},
+    ".png": {"format": "PNG", "icc_profile": SRGB},
+    ".webp": {"format": "WEBP", "quality": 95, "icc_profile": SRGB},
+    ".tif": {"format": "TIFF", "icc_profile": SRGB},
+    ".tiff": {"format": "TIFF", "icc_profile": SRGB},
+    ".bmp": {"format": "BMP"},
+}
+WITH_ALPHA = (".png", ".webp", ".tif", ".tiff")
+LONGEST_SIDE = {".jpg": 65535, ".jpeg": 65535, ".webp": 16383}  # what the kind can say
 
 
-def read_picture(path: Path | BinaryIO) -> Image.Image:
-    """Open a picture: turned as its EXIF tag says, transparency on white, 8-bit RGB.
+def read_picture(path: Path | BinaryIO, long_side: int | None = None) -> Image.Image:
+    """Read a picture as 8-bit sRGB, upright, transparency on white; see `read_pixels`."""
+    colors = read_pixels(path, long_side).over()
+    return Image.fromarray(colors if colors.dtype == np.uint8 else eight_bits(colors))
 
-    Raises:
-        InputError: no such file, or not a picture.
+
+def load_image(path: Path | BinaryIO, long_side: int | None = None) -> Tensor:
+    """Read a picture as an image (1, 3, H, W), transparency on white; see `read_pixels`."""
+    return _image(read_pixels(path, long_side).over())
+
+
+def load_image_and_alpha(path: Path, long_side: int | None = None) -> tuple[Tensor, Tensor | None]:
+    """Read a picture as an image (1, 3, H, W) and its alpha (1, 1, H, W); None is opaque.
+
+    Colors are not multiplied by the alpha; what is fully transparent is white.
     """
-    try:
-        with Image.open(path) as picture:
-            picture = ImageOps.exif_transpose(picture)
-            if picture.mode.startswith(("I", "F")):  # more than 8 bits: Pillow's conversion clips
-                levels = np.asarray(picture, dtype=np.float32)
-                # Only 16-bit integers say what is white; others are scaled by their brightest.
-                sixteen = picture.mode.startswith("I;16")
-                white = 65535.0 if sixteen else max(255.0, levels.max())
-                picture = Image.fromarray((levels / white * 255).round().astype(np.uint8))
-            if picture.has_transparency_data:
-                picture = picture.convert("RGBA")
-                white = Image.new("RGBA", picture.size, "white")
-                picture = Image.alpha_composite(white, picture)
-            return picture.convert("RGB")
-    except FileNotFoundError as error:
-        raise InputError(f"no file {path}: check the path") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{path} is a folder: give a picture") from error
-    except Image.DecompressionBombError as error:
-        raise InputError(f"{path} is too large to open: {error}") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise InputError(
-            f"{path} cannot be read as a picture: give a JPEG, PNG or the like"
-        ) from error
+    return split_alpha(read_pixels(path, long_side))
 
 
-def load_image(path: Path | BinaryIO) -> Tensor:
-    """Read a picture as an image (1, 3, H, W); see `read_picture` for its errors."""
-    return to_float(np.array(read_picture(path)))
+def split_alpha(pixels: Pixels) -> tuple[Tensor, Tensor | None]:
+    """Return what `load_image_and_alpha` does, of pixels already read."""
+    if pixels.alpha is None:
+        return _image(pixels.colors), None
+    white = pixels.colors.dtype.type(255 if pixels.colors.dtype == np.uint8 else 1)
+    alpha = pixels.alpha[..., None]
+    return _image(np.where(alpha > 0, pixels.colors, white)), _image(alpha)
+
+
+def load_mask(path: Path) -> Tensor:
+    """Read a mask's levels as stored, (1, 3, H, W): no color profile, transparency on black."""
+    return _image(read_pixels(path, manage_color=False).over(0.0))
 
 
 def small_jpeg(picture: Image.Image) -> bytes:
@@ -61,45 +70,52 @@ def small_jpeg(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def save_image(image: Tensor, path: Path) -> None:
-    """Write an image (1, 3, H, W) by the path's ending, beside it and then renamed.
+def save_image(image: Tensor, path: Path, alpha: Tensor | None = None) -> None:
+    """Write an image (1, 3, H, W) as sRGB by the path's ending, beside it and then renamed.
+
+    Args:
+        alpha: (1, 1, H, W), for the kinds of `WITH_ALPHA`.
 
     Raises:
-        InputError: the ending is unknown, or the place cannot be written.
+        InputError: the ending is unknown, the image too large for its kind, or the place cannot be
+            written.
     """
-    check_writable(path)
-    options = {"quality": 95} if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else {}
+    check_writable(path, tuple(image.shape[-2:]))
+    array = to_uint8(image)
+    if alpha is not None:
+        array = np.dstack([array, to_uint8(alpha)])
     with replacing(path) as partial:
-        Image.fromarray(to_uint8(image)).save(partial, **options)
+        write_array(array, partial)
 
 
-def check_writable(path: Path) -> None:
+def write_array(array: np.ndarray, path: Path, **options: object) -> None:
+    """Write uint8 (H, W, 3), or (H, W, 4) with alpha, by the path's ending, tagged as sRGB."""
+    Image.fromarray(array).save(path, **(WRITABLE[path.suffix.lower()] | options))
+
+
+def check_writable(path: Path, size: tuple[int, int] | None = None) -> None:
     """Refuse a picture's path that could not be written.
 
+    Args:
+        size: (height, width) of the picture to come, where it is known.
+
     Raises:
-        InputError: unknown ending, no such folder, or no right to write there.
+        InputError: unknown ending, too large for its kind, no such folder, or no right to write
+            there.
     """
-    if path.suffix.lower() not in WRITABLE:
+    ending = path.suffix.lower()
+    if ending not in WRITABLE:
         raise InputError(f"{path} has no known ending: use one of {', '.join(WRITABLE)}")
+    longest = LONGEST_SIDE.get(ending)
+    if size and longest and max(size) > longest:
+        raise InputError(
+            f"{path} would be {size[1]}x{size[0]} pixels, and {ending} holds {longest} at most: "
+            "write .png, or give a smaller --long-side"
+        )
     if not path.parent.is_dir():
         raise InputError(f"there is no folder {path.parent}: make it first")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"the folder {path.parent} cannot be written: choose another")
-
-
-def list_pictures(folder: Path, recursive: bool = False) -> list[Path]:
-    """Return the files of a folder that look like pictures by their ending, sorted by path.
-
-    Raises:
-        InputError: no such folder, or no picture in it.
-    """
-    if not folder.is_dir():
-        raise InputError(f"there is no folder {folder}: check the path")
-    files = folder.rglob("*") if recursive else folder.iterdir()
-    pictures = sorted(f for f in files if f.suffix.lower() in READABLE and f.is_file())
-    if not pictures:
-        raise InputError(f"no pictures in {folder}: it needs files such as .jpg or .png")
-    return pictures
 
 
 def center_crop(picture: Image.Image, size: int) -> Tensor:
@@ -108,3 +124,10 @@ def center_crop(picture: Image.Image, size: int) -> Tensor:
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     box = (left, top, left + side, top + side)
     return to_float(np.array(picture.resize((size, size), Image.Resampling.BICUBIC, box=box)))
+
+
+def _image(array: np.ndarray) -> Tensor:
+    """Return (H, W, C), uint8 or float32 in [0, 1], as (1, C, H, W)."""
+    if array.dtype == np.uint8:
+        return to_float(array)
+    return torch.from_numpy(array).permute(2, 0, 1)[None].float()

@@ -1,24 +1,21 @@
 """Videos in: files, GIFs, folders of numbered pictures, and by way of `camera` what is live."""
 
 import math
-import re
-import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 from av.video.reformatter import VideoReformatter
-from PIL import Image, ImageOps
+from PIL import Image
 
 from nst.core.tensors import to_float
 from nst.errors import InputError
 from nst.media.camera import CameraReader, is_live, local_path
 from nst.media.decoder import Decoder
 from nst.media.frames import UNSPECIFIED, Frame, StreamInfo
+from nst.media.picture_frames import FolderReader, PictureReader
+from nst.media.picture_reader import is_picture
 from nst.media.yuv import is_full_range, known_matrix, to_rgb, turn_of
-
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm")
 
 
 def open_video(
@@ -26,8 +23,9 @@ def open_video(
     start: float = 0.0,
     duration: float | None = None,
     rate: Fraction = Fraction(25),
-) -> "VideoReader | FolderReader | CameraReader":
-    """Open a video file, a GIF, a folder of pictures or a camera, to be iterated once.
+    keep_alpha: bool = False,
+) -> "VideoReader | FolderReader | PictureReader | CameraReader":
+    """Open a video file, a GIF, a picture, a folder of them or a camera, to be iterated once.
 
     Frames come upright, in the order of time. With a `start`, the first frame from there on has the
     time 0; without one the clock is the file's own, moved only so that what comes first, picture or
@@ -37,7 +35,8 @@ def open_video(
     Args:
         start: seconds from the beginning.
         duration: seconds from `start`; None is all.
-        rate: frames a second of a folder; a file has its own.
+        rate: frames a second of a folder, or of a picture that does not move; others have theirs.
+        keep_alpha: frames of pictures have their alpha; else they are laid on white.
 
     Raises:
         InputError: nothing to read there, or nothing in the span.
@@ -57,9 +56,11 @@ def open_video(
     first = Fraction(str(start))
     length = None if duration is None else Fraction(str(duration))
     if path.is_dir():
-        return FolderReader(path, first, length, Fraction(rate))
+        return FolderReader(path, first, length, Fraction(rate), keep_alpha)
     if not path.exists():
         raise InputError(f"{path}: no such file; give a video, a GIF or a folder of pictures")
+    if path.is_file() and is_picture(path) and not _is_video_too(path):
+        return PictureReader(path, first, length, Fraction(rate), keep_alpha)
     return VideoReader(path, first, length)
 
 
@@ -142,75 +143,14 @@ class VideoReader:
         )
 
 
-class FolderReader:
-    """A folder of pictures of one size, in natural order, at a constant rate."""
-
-    def __init__(
-        self, path: Path, start: Fraction, duration: Fraction | None, rate: Fraction
-    ) -> None:
-        files = [file for file in path.iterdir() if file.suffix.lower() in PICTURES]
-        files.sort(key=lambda file: _natural(file.name))
-        if not files:
-            kinds = ", ".join(PICTURES)
-            raise InputError(f"{path}: no picture in this folder; put some there ({kinds})")
-        end = len(files) if duration is None else math.ceil((start + duration) * rate)
-        first = math.ceil(start * rate)
-        chosen = files[first:end]
-        if not chosen:
-            length = f"{float(len(files) / rate):.2f} s at {rate} frames a second"
-            raise InputError(f"{path}: no frame from {float(start):g} s on, it holds {length}")
-        self._files: list[tuple[int, Path]] = []
-        size = None
-        for index, file in enumerate(chosen):
-            found = _picture_size(file)
-            if found is None:
-                warnings.warn(f"{file}: not a picture, left out", stacklevel=3)
-                continue
-            size = size or found
-            if found != size:
-                shapes = f"{found[1]}x{found[0]} where the others are {size[1]}x{size[0]}"
-                raise InputError(f"{file}: is {shapes}; bring all to one size")
-            self._files.append((index, file))
-        if size is None:
-            raise InputError(f"{path}: none of its {len(chosen)} pictures can be read")
-        self.info = StreamInfo(size, rate, 1 / rate, frames=len(self._files), path=path)
-
-    def __iter__(self) -> Iterator[Frame]:
-        for index, file in self._files:
-            try:
-                with Image.open(file) as picture:
-                    array = np.array(ImageOps.exif_transpose(picture).convert("RGB"))
-            except (OSError, SyntaxError, ValueError):
-                time = float(index / self.info.rate)
-                message = f"{file}: the frame at {time:.3f} s cannot be decoded and is left out"
-                warnings.warn(message, stacklevel=2)
-                continue
-            yield Frame(to_float(array), index, 1)
-
-    def __enter__(self) -> "FolderReader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._files = []
+def _is_video_too(path: Path) -> bool:
+    """Tell a GIF, and JPEGs one after the other, from a picture."""
+    if path.suffix.lower() in (".mjpeg", ".mjpg"):
+        return True
+    with open(path, "rb") as file:
+        return file.read(4) == b"GIF8"
 
 
 def _loops(path: Path) -> int | None:
     with Image.open(path) as picture:
         return picture.info.get("loop")
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Order frame2 before frame10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
-
-
-def _picture_size(file: Path) -> tuple[int, int] | None:
-    try:
-        with Image.open(file) as picture:
-            turned = picture.getexif().get(0x0112, 1) >= 5
-            return picture.size if turned else picture.size[::-1]
-    except (OSError, SyntaxError, ValueError):
-        return None

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from nst.core.tensors import resize
 from nst.errors import InputError
-from nst.media.images import list_pictures, load_image
+from nst.media.folders import list_pictures
+from nst.media.images import load_image
 from nst.motion.warp import resize_flow
 
 FLO_MAGIC = 202021.25  # Middlebury's .flo files begin with it

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from nst.errors import InputError
 from nst.media.frames import Frame
-from nst.media.images import WRITABLE as STILLS
-from nst.media.images import load_image
+from nst.media.images import load_mask
+from nst.media.picture_reader import animation_of, is_picture
 from nst.media.video_reader import open_video
 from nst.motion.coherence import Motion
 from nst.regions.edges import feathered, normalised
@@ -112,8 +112,8 @@ def video_streams(
     """
     streams = []
     for place in _paths(regions, path):
-        if place.suffix.lower() in STILLS:
-            streams.append(repeat(load_image(place)))
+        if place.is_file() and is_picture(place) and not animation_of(place):
+            streams.append(repeat(load_mask(place)))
         else:
             reader = files.enter_context(open_video(place, start, rate=rate))
             streams.append(_held(reader, place))
@@ -137,7 +137,7 @@ def picture_streams(
     ]
     if not several and path.is_dir() and labels_of(regions)[1]:
         raise InputError(f"--masks {path} is a folder: give the picture of the masks")
-    return [(load_image(file) for file in row) for row in files]
+    return [(load_mask(file) for file in row) for row in files]
 
 
 def _paths(regions: Regions, path: Path) -> list[Path]:

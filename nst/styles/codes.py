@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from nst.errors import InputError
-from nst.media.images import READABLE
 from nst.models.checkpoint import IDENTITY, Checkpoint
 from nst.options.stylize import StyleOptions
 from nst.styles.pictures import load_style
-from nst.styles.spec import names_of, shares_of, wanted_shares
+from nst.styles.spec import is_path, names_of, row_of, shares_of, wanted_shares
 
 # The shorter side of a style picture, in pixels: strokes are as in a painting of this height.
 STYLE_SIDE = 256
@@ -96,9 +95,9 @@ def _blended(
 ) -> Tensor:
     rows = []
     for name in shares:
-        if name in checkpoint.styles:
-            rows.append(checkpoint.codes[checkpoint.styles.index(name)][None])
-        elif Path(name).suffix.lower() in READABLE:
+        if (row := row_of(checkpoint, name)) is not None:
+            rows.append(checkpoint.codes[row][None])
+        elif is_path(name):
             rows.append(_picture_rows(checkpoint, [name], scale, tune))
         else:
             names = ", ".join(names_of(checkpoint)) or "none of its own, give a picture's path"

@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 from PIL import Image
@@ -9,11 +10,20 @@ from torch import Tensor
 
 from nst.core.tensors import to_float
 from nst.errors import InputError
-from nst.media.images import list_pictures, load_image, read_picture, small_jpeg
+from nst.media.folders import list_pictures
+from nst.media.images import load_image, read_picture, small_jpeg
 from nst.models.checkpoint import Checkpoint
 from nst.options.shared import STYLE_PICTURE_SIDE
 
 FORBIDDEN_IN_NAMES = "*+:,="  # --style reads them as something else
+
+
+def style_name(file: Path) -> str:
+    """Return what a picture's style is called: its file's name, composed (NFC) as people type it.
+
+    Macs decompose letters with accents in the names of files.
+    """
+    return normalize("NFC", file.stem)
 
 
 def find_styles(style_dir: Path, identity: str) -> dict[str, Path]:
@@ -25,7 +35,7 @@ def find_styles(style_dir: Path, identity: str) -> dict[str, Path]:
     files = [style_dir] if style_dir.is_file() else list_pictures(style_dir)
     styles: dict[str, Path] = {}
     for file in files:
-        name = file.stem
+        name = style_name(file)
         if name == identity or any(mark in name for mark in FORBIDDEN_IN_NAMES):
             raise InputError(
                 f"{file} cannot name a style: rename it, without {' '.join(FORBIDDEN_IN_NAMES)}"

@@ -8,9 +8,10 @@ path/to.jpg:0.6         any picture, where the checkpoint has an encoder
 
 from math import isfinite, nan
 from pathlib import Path
+from unicodedata import normalize
 
 from nst.errors import InputError
-from nst.media.images import READABLE
+from nst.media.picture_reader import READABLE
 from nst.models.checkpoint import IDENTITY, Checkpoint
 from nst.options.stylize import StyleOptions
 
@@ -65,14 +66,25 @@ def identity_share(text: str | None, strength: float = 1.0) -> float:
     return 1 - own_strength * strength * (1 - shares.get(IDENTITY, 0.0))
 
 
+def row_of(checkpoint: Checkpoint, name: str) -> int | None:
+    """Return the row of a style's code by its name, in any normal form; None if it has none."""
+    names = [normalize("NFC", each) for each in checkpoint.styles]
+    return names.index(known) if (known := normalize("NFC", name)) in names else None
+
+
 def is_picture(text: str) -> bool:
-    """Tell whether a style is written as a picture's path, by its ending.
+    """Tell whether a style is written as a picture's path: a file, or what ends like one.
 
     >>> is_picture("art/wave.jpg:0.5"), is_picture("wave:0.5")
     (True, False)
     """
     shares, _ = parse_style(text)
-    return any(Path(name).suffix.lower() in READABLE for name in shares)
+    return any(map(is_path, shares))
+
+
+def is_path(name: str) -> bool:
+    """Tell whether a name of a style, without its weight and strength, is a picture's path."""
+    return Path(name).suffix.lower() in READABLE or Path(name).is_file()
 
 
 def wanted_checkpoint(config: StyleOptions, otherwise: str) -> str:

@@ -5,9 +5,7 @@ run sees what an uninterrupted one would have seen, and several processes see wh
 the batch of all of them.
 """
 
-import warnings
 from collections.abc import Iterator
-from fractions import Fraction
 from itertools import count
 from pathlib import Path
 
@@ -18,29 +16,33 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from nst.core.color import LUMA
+from nst.core.tensors import to_uint8
 from nst.errors import InputError
-from nst.media.frames import VIDEOS
-from nst.media.images import READABLE, read_picture
+from nst.media.folders import may_be_picture, walk_files, warn_left_out
+from nst.media.frames import Frame
+from nst.media.images import read_picture
+from nst.media.picture_reader import read_pixels
 
-# What Pillow raises for a file that is broken, or so large that it may be an attack.
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 MEMORY = 3 * 2**30  # bytes of decoded pictures to keep
+CHECKED_SIDE = 32  # photos are decoded no larger than this needs to know that they are whole
 FRAMES_PER_VIDEO = 32  # evenly spread: more of one shot teach little, and they stay in memory
 
 
 def load_contents(
-    folder: Path, least_side: int, flag: str = "--content-dir"
+    folder: Path, least_side: int, flag: str = "--content-dir", videos: bool = True
 ) -> list[np.ndarray | Path]:
     """Find everything to train on below a folder: pictures' paths, and frames of videos.
 
-    A video's frame comes with the one that follows it, as uint8 (2, height, width, 3).
+    What a file is, its content says. Linked folders are followed, hidden files are not used. A
+    video's frame comes with the one that follows it, as uint8 (2, height, width, 3).
 
-    Each is opened once, so that what cannot be read is known before training: it is left out with
+    Each is read once, so that what cannot be read is known before training: it is left out with
     one warning that counts them.
 
     Args:
         least_side: pictures with a shorter side below a quarter of this are left out.
         flag: the option that named the folder.
+        videos: False leaves them out.
 
     Raises:
         InputError: no such folder, or nothing in it can be used.
@@ -48,24 +50,21 @@ def load_contents(
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}: check {flag}")
     contents: list[np.ndarray | Path] = []
-    refused = []
-    for file in sorted(folder.rglob("*")):
-        kind = file.suffix.lower()
+    left_out = []
+    for file in walk_files(folder):
         try:
-            if kind in READABLE:
-                with Image.open(file) as picture:
-                    width, height = picture.size
-                    picture.draft("RGB", (8, 8))
-                    picture.load()
+            if may_be_picture(file):
+                height, width = read_pixels(file, long_side=CHECKED_SIDE).size
                 if min(width, height) * 4 < least_side:
                     raise InputError(f"{file} is only {width}x{height}")
                 contents.append(file)
-            elif kind in VIDEOS:
+            elif videos:
                 contents.extend(_video_frames(file))
-        except (*UNREADABLE, InputError) as error:
-            refused.append(f"{file.name} ({error})")
-    if refused:
-        warnings.warn(f"{len(refused)} files left out, such as {refused[0]}", stacklevel=2)
+            else:
+                raise InputError(f"{file} is no picture")
+        except InputError as error:
+            left_out.append(str(error))
+    warn_left_out(folder, left_out)
     if not contents:
         raise InputError(f"no pictures or videos in {folder} that could be used for training")
     return contents
@@ -79,35 +78,33 @@ def hold_out(contents: list, holdout: int) -> tuple[list, list]:
 
 
 def _video_frames(path: Path) -> list[np.ndarray]:
-    import av  # late: training on photos does not need it
-
     try:
-        with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            seconds = Fraction(container.duration or 0, av.time_base)
-            count = stream.frames or int(seconds * (stream.average_rate or 25))
-            every = max(1, count // FRAMES_PER_VIDEO)
-            pairs, first = [], None
-            for i, frame in enumerate(container.decode(stream)):
-                if first is not None:
-                    pairs.append(np.stack([first, _small(frame.to_image())]))
-                first = _small(frame.to_image()) if i % every == 0 else None
-            if first is not None:  # the last one: nothing follows it
-                pairs.append(np.stack([first, first]))
-            return pairs
-    except (av.error.FFmpegError, IndexError) as error:
-        raise InputError(f"{path} cannot be read as a video") from error
+        from nst.media.video_reader import open_video  # late: photos need no FFmpeg
+    except ImportError as error:
+        raise InputError(f"{path} needs the packages av and opencv-python to be read") from error
+
+    pairs, first = [], None
+    with open_video(path) as reader:
+        every = max(1, (reader.info.frames or 0) // FRAMES_PER_VIDEO)
+        for i, frame in enumerate(reader):
+            if first is not None:
+                pairs.append(np.stack([first, _small(frame)]))
+            first = _small(frame) if i % every == 0 else None
+    if first is not None:  # the last one: nothing follows it
+        pairs.append(np.stack([first, first]))
+    return pairs
 
 
-def _small(frame: Image.Image) -> np.ndarray:
-    frame.thumbnail((512, 512))
-    return np.asarray(frame)
+def _small(frame: Frame) -> np.ndarray:
+    picture = Image.fromarray(to_uint8(frame.image))
+    picture.thumbnail((512, 512))
+    return np.asarray(picture)
 
 
-def open_content(content: np.ndarray | Path) -> Image.Image:
-    """Return an item of `load_contents` or `decoded` as a picture."""
+def open_content(content: np.ndarray | Path, long_side: int | None = None) -> Image.Image:
+    """Return an item of `load_contents` or `decoded` as a picture, a photo reduced as by `read_pixels`."""
     if isinstance(content, Path):
-        return read_picture(content)
+        return read_picture(content, long_side)
     return Image.fromarray(content if content.ndim == 3 else content[0])
 
 
@@ -127,7 +124,7 @@ def decoded(contents: list, short_side: int) -> list:
     held, result = 0, []
     for content in contents:
         if isinstance(content, Path) and held < MEMORY:
-            picture = read_picture(content)
+            picture = read_picture(content, 2 * short_side)
             scale = max(1.0, min(picture.size) / short_side)
             content = np.asarray(picture.resize([round(side / scale) for side in picture.size]))
             held += content.nbytes
@@ -164,7 +161,7 @@ class Samples(Dataset):
         random = np.random.default_rng((self.seed, *address))
         content = self.contents[random.integers(len(self.contents))]
         state = random.bit_generator.state
-        crop = after = random_crop(open_content(content), self.size, random)
+        crop = after = random_crop(open_content(content, 2 * self.size), self.size, random)
         if (frame := following(content)) is not None:
             random.bit_generator.state = state
             after = random_crop(frame, self.size, random)

@@ -140,8 +140,7 @@ class AnyStyle:
 
     def __init__(self, config: TrainConfig):
         self.config = config
-        pictures = load_contents(config.style_dir, config.style_size, "--style-dir")
-        pictures = [picture for picture in pictures if isinstance(picture, Path)]
+        pictures = load_contents(config.style_dir, config.style_size, "--style-dir", videos=False)
         if len(pictures) <= config.holdout:
             raise InputError(
                 f"--style-dir has {len(pictures)} pictures that can be used; "
