@@ -102,7 +102,7 @@ def _small(frame: Frame) -> np.ndarray:
 
 
 def open_content(content: np.ndarray | Path, long_side: int | None = None) -> Image.Image:
-    """Return an item of `load_contents` or `decoded` as a picture, a photo reduced as by `read_pixels`."""
+    """Return an item of `load_contents` or `decoded` as a picture, reduced as by `read_pixels`."""
     if isinstance(content, Path):
         return read_picture(content, long_side)
     return Image.fromarray(content if content.ndim == 3 else content[0])
