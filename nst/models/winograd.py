@@ -31,7 +31,7 @@ class FrozenConvolution(nn.Conv2d):
         if not fits or x.device.type != "cpu" or x.dtype != torch.float32 or not _winograd_pays():
             return super().forward(x)
         weight = self.weight.detach()
-        version = weight.data_ptr(), weight._version
+        version = weight.data_ptr(), 0 if weight.is_inference() else weight._version
         if self._kernels_of != version:
             with torch.inference_mode(False):  # they may serve a gradient later
                 back = weight.flip(2, 3).transpose(0, 1).contiguous()
