@@ -3,7 +3,7 @@
 style_transfer.py --content-path in.jpg --style-path wave.jpg --output out.png
 """
 
-from nst.commands.parser import run
+from nst.commands.run import run
 from nst.options.stylize import PictureConfig
 
 

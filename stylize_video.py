@@ -3,7 +3,7 @@
 python stylize_video.py --input-video in.mp4 --output-video out.mp4 --style wave
 """
 
-from nst.commands.parser import run
+from nst.commands.run import run
 from nst.options.stylize import VideoConfig
 
 

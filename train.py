@@ -3,7 +3,7 @@
 python train.py --content-dir photos --style-dir styles --output my.safetensors
 """
 
-from nst.commands.parser import run
+from nst.commands.run import run
 from nst.options.train import TrainConfig
 
 

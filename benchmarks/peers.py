@@ -49,7 +49,7 @@ from benchmarks.peer_methods import (
     peak_megabytes,
     read_frames,
 )
-from nst.commands.parser import run
+from nst.commands.run import run
 from nst.core.device import choose_dtype
 from nst.core.tensors import fit, resize, to_float, to_uint8
 from nst.errors import InputError

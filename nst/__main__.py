@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from nst import __version__
-from nst.commands.parser import run
+from nst.commands.run import run
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ COMMANDS = {
     "evaluate": Command(
         """Measure a stylized video, by any tool, beside its original.
 
-    nst evaluate --original in.mp4 --stylized out.mp4 --style style.jpg
+    nst evaluate --original in.mp4 --stylized out.mp4 --style-path style.jpg
 """,
         "nst.options.tools:EvaluationConfig",
         "nst.commands.evaluate:main",
@@ -79,9 +79,9 @@ of a --style-path is tuned on a photo of scikit-image's, since what will be pain
         "nst.commands.export:export",
     ),
     "options": Command(
-        """Print the page of every command's options, OPTIONS.md.
+        """Print the page of every command's options, docs/options.md.
 
-    nst options > OPTIONS.md
+    nst options > docs/options.md
 """,
         "nst.options.tools:OptionsConfig",
         "nst.commands.options_page:main",

@@ -43,7 +43,7 @@ def main() -> None:
         painting = next(args.style_dir.glob(f"{style}.*"))
         command = [sys.executable, "style_transfer.py", "--content-path", str(source)]
         command += ["--style-path", str(painting), "--output", str(target)]
-        subprocess.run([*command, "--size", str(args.size)], check=True)
+        subprocess.run([*command, "--long-side", str(args.size)], check=True)
         picture = load_image(painting)
         side = min(picture.shape[-2:])
         row = [load_image(source), picture[..., :side, :side], load_image(target)]

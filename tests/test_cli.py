@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nst.commands.parser import run
+from nst.commands.run import run
 from nst.errors import InputError
 from nst.options.field import Checked, option
 from nst.options.stylize import PictureConfig, VideoConfig
@@ -161,6 +161,8 @@ def test_recipe_that_is_not_there(capsys, tmp_path):
         (["--source", "x", "--cuont", "5"], ["'--cuont'", "did you mean --count?"]),
         (["--source", "x", "--long_side=5"], ["did you mean --long-side?"]),
         (["--source", "x", "--sourc", "5"], ["did you mean --source?"]),
+        (["--source", "x", "--side", "5"], ["did you mean --long-side?"]),
+        (["--source", "x", "--xyzzy", "5"], ["'--xyzzy'", "--help-all"]),
         (["--source", "x", "stray"], ["'stray'"]),
         (["--source", "x", "--sizes"], ["--sizes", "at least one"]),
         (["--source", "x", "--audio=1"], ["--audio"]),
@@ -244,7 +246,7 @@ def test_interrupt_returns_130(capsys):
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 def test_real_interrupt_returns_130():
     code = (
-        "import os, signal, sys; from nst.commands.parser import run\n"
+        "import os, signal, sys; from nst.commands.run import run\n"
         "from nst.options.stylize import VideoConfig\n"
         # A job in the background of a script is begun deaf to it.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
@@ -274,7 +276,7 @@ def test_warning_is_one_line_and_the_old_way_comes_back(capsys):
 def test_a_reader_that_leaves_is_no_error(argv, unbuffered):
     code = (
         "import sys; sys.path.insert(0, 'tests'); from test_cli import Example\n"
-        "from nst.commands.parser import run\n"
+        "from nst.commands.run import run\n"
         "main = lambda _: [print('x' * 1000) for _ in range(1000)]\n"
         f"sys.exit(run(main, Example, None, {argv!r}))"
     )
@@ -294,31 +296,66 @@ def test_a_reader_that_leaves_is_no_error(argv, unbuffered):
     assert (done.returncode, done.stderr) == (expected, "")
 
 
-def test_help_shows_every_default(capsys):
+@dataclass(frozen=True)
+class TwoMethods(Checked):
+    """Options of which some belong to a method."""
+
+    groups = ("paint", "machine")
+    source: Path = option(help="what to read", metavar="FILE")
+    method: str = option("fast", help="how", group="paint", choices=("fast", "slow"), common=True)
+    scale: float = option(2, help="size", group="paint", method="fast", common=True, metavar="X")
+    steps: int = option(9, help="how long", group="paint", method="slow", common=True)
+    tile: int = option(64, help="side", group="machine", method="slow")
+    quiet: bool = option(False, help="print nothing", group="machine", common=True)
+    audio: bool = option(True, help="keep the sound", group="machine")
+
+
+def help_of(capsys, config, *argv) -> str:
     with pytest.raises(SystemExit) as stop:
-        run(lambda _: None, Example, "What it is.", ["--help"])
-    shown = " ".join(capsys.readouterr().out.split())
-    assert stop.value.code == 0 and "What it is." in shown
+        run(lambda _: pytest.fail("main was called"), config, "What it is.", argv)
+    assert stop.value.code == 0
+    out, err = capsys.readouterr()
+    assert err == "" and "What it is." in out
+    return out
+
+
+def test_help_shows_what_the_default_method_needs(capsys):
+    shown = help_of(capsys, TwoMethods, "--help")
+    assert re.findall(r"^  (--[a-z-]+)", shown, re.M) == [
+        "--source", "--method", "--scale", "--quiet", "--config", "--help-all",
+    ]  # fmt: skip
+    assert "usage: " in shown and "--source FILE ..." in shown.splitlines()[0]
+
+
+def test_help_all_shows_everything_in_the_groups_order(capsys):
+    shown = help_of(capsys, TwoMethods, "--help-all")
+    found = re.findall(r"^(?:  )?(--[][a-z-]+|\w.+(?=:$))", shown, re.M)
+    assert found == [
+        "required", "--source", "paint", "--method", "--scale", "--steps",
+        "machine", "--tile", "--quiet", "--[no-]audio", "help",
+        "--config", "--help-all",
+    ]  # fmt: skip
+    assert "how long [9] (--method slow)" in shown and "side [64] (--method slow)" in shown
+
+
+def test_help_all_shows_every_default(capsys):
+    shown = " ".join(help_of(capsys, Example, "--help-all").split())
     for part in ("how many, 100% of them [3]", "how much [0.5]", "[on]", "how [soft]", "[1 2]"):
         assert part in shown
-    order = [shown.index(f"{group}:") for group in ("required", "common", "record", "net")]
-    assert order == sorted(order)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_help_of_the_script(name):
-    done = script(name, "--help")
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    for spec in fields(SCRIPTS[name]):
-        flag = spec.name.replace("_", "-")
-        assert re.search(rf"^  --(\[no-\])?{flag}( |$)", done.stdout, re.MULTILINE), flag
-    assert max(map(len, lines)) <= 80
-    # The other groups begin below the first screen of 80x24; training has more to say.
-    if name != "train.py":
-        specs = [s for s in fields(SCRIPTS[name]) if s.metadata["group"] == "common"]
-        screen = "\n".join(lines[:24])
-        assert all(spec.name.replace("_", "-") in screen for spec in specs)
+    brief, whole = script(name, "--help"), script(name, "--help-all")
+    for done in (brief, whole):
+        assert (done.returncode, done.stderr) == (0, "")
+        assert max(map(len, done.stdout.splitlines())) <= 80
+    assert len(brief.stdout.splitlines()) <= 45  # one screen
+    listed = set(re.findall(r"^  --((?:\[no-\])?[a-z][a-z-]*)", whole.stdout, re.MULTILINE))
+    assert {flag.removeprefix("[no-]") for flag in listed} - {"config", "help-all", "recipe"} == {
+        spec.name.replace("_", "-") for spec in fields(SCRIPTS[name])
+    }
+    assert "--help-all" in brief.stdout
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -1,3 +1,4 @@
+import json
 import math
 import typing
 from dataclasses import MISSING, FrozenInstanceError, fields
@@ -5,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from nst.commands.parser import parse
 from nst.errors import InputError
 from nst.options.field import flag_of
 from nst.options.stylize import PictureConfig, VideoConfig
 from nst.options.train import TrainConfig
+from nst.options.values import kind_of
 
 # A second list of what has to be given, apart from the dataclasses.
 REQUIRED = {
@@ -30,7 +33,10 @@ def name_of(value) -> str:
 
 
 def build(config, **values):
-    return config(**{**REQUIRED[config], **values})
+    """Return a config with what it needs, and with the method that `values` belong to."""
+    owners = {spec.metadata["method"] for spec in fields(config) if spec.name in values} - {None}
+    method = {"method": owners.pop()} if owners else {}
+    return config(**{**REQUIRED[config], **method, **values})
 
 
 @pytest.mark.parametrize("config", REQUIRED, ids=name_of)
@@ -60,6 +66,85 @@ def test_default_has_the_type_it_claims(config, spec):
 def test_help_is_one_line(config, spec):
     text = spec.metadata["help"]
     assert text and "\n" not in text and not text.endswith(".")
+
+
+@pytest.mark.parametrize(("config", "spec"), OPTIONS, ids=name_of)
+def test_help_names_the_value_and_has_a_place(config, spec):
+    switch = spec.type is bool
+    assert bool(spec.metadata["metavar"]) == (not switch and not spec.metadata["choices"])
+    assert spec.default is MISSING or spec.metadata["group"] in config.groups
+    members = {spec.metadata["group"] for spec in fields(config) if spec.default is not MISSING}
+    assert members | {"required"} == set(config.groups)
+
+
+OF_ONE_METHOD = [(config, spec) for config, spec in OPTIONS if spec.metadata["method"]]
+OTHER = {"optimize": "one-pass", "one-pass": "optimize"}
+
+
+def other_value(spec):
+    """Return a valid value of an option that is not its default, as Python and as text."""
+    kind, many = kind_of(spec)
+    low, high = spec.metadata["low"], spec.metadata["high"]
+    if kind is bool:
+        return (not spec.default), f"--{'no-' if spec.default else ''}{spec.name}"
+    if choices := spec.metadata["choices"]:
+        value = next(choice for choice in choices if choice != spec.default)
+    elif kind in (int, float):
+        value = kind(low if spec.default != low else high if high is not None else low + 1)
+    else:
+        value = kind("x")
+    return ((value,) if many else value), str(value)
+
+
+def refused(config, spec, *argv) -> str:
+    """Return the complaint of a command line about an option of another method."""
+    with pytest.raises(InputError) as caught:
+        parse(config, None, [str(word) for word in argv])
+    message, owner = str(caught.value), spec.metadata["method"]
+    assert f"{flag_of(spec.name)} belongs to --method {owner}" in message
+    assert f"give --method {owner}" in message and "\n" not in message
+    return message
+
+
+def words_of(config) -> list:
+    return [word for name, value in REQUIRED[config].items() for word in (flag_of(name), value)]
+
+
+@pytest.mark.parametrize(("config", "spec"), OF_ONE_METHOD, ids=name_of)
+def test_option_of_another_method_is_refused(config, spec, tmp_path):
+    """On the command line, from a file and in Python; even where it is the default."""
+    value, text = other_value(spec)
+    method = OTHER[spec.metadata["method"]]
+    words = [*words_of(config), "--method", method]
+    flag = [text.replace("_", "-")] if spec.type is bool else [flag_of(spec.name), text]
+    refused(config, spec, *words, *flag)
+    own = [*words_of(config), "--method", spec.metadata["method"]]
+    assert getattr(parse(config, None, [str(word) for word in own + flag]), spec.name) == value
+    file = tmp_path / "recipe.toml"
+    plain = [text] if kind_of(spec)[0] in (str, Path) and isinstance(value, tuple) else value
+    plain = text if isinstance(plain, Path) else plain
+    in_toml = json.dumps(plain)
+    file.write_text(f"{spec.name} = {in_toml}\n")
+    assert str(file) in refused(config, spec, *words, "--config", file)
+    with pytest.raises(InputError, match=f"{flag_of(spec.name)} belongs to --method"):
+        config(**{**REQUIRED[config], "method": method, spec.name: value})
+    if isinstance(spec.default, int | float | str) and spec.type is not bool:
+        refused(config, spec, *words, flag_of(spec.name), spec.default)
+
+
+def test_method_of_the_file_counts_and_can_be_overruled(tmp_path):
+    file = tmp_path / "recipe.toml"
+    file.write_text('method = "one-pass"\nstrength = 0.5\n')
+    words = [*map(str, words_of(PictureConfig)), "--config", str(file)]
+    assert parse(PictureConfig, None, words).strength == 0.5
+    with pytest.raises(InputError, match="--strength belongs to --method one-pass"):
+        parse(PictureConfig, None, [*words, "--method", "optimize"])
+
+
+def test_unknown_method_is_what_is_complained_of():
+    with pytest.raises(InputError, match="--method is 'gatys'; choose from"):
+        words = [*map(str, words_of(PictureConfig)), "--strength", "0.5", "--method", "gatys"]
+        parse(PictureConfig, None, words)
 
 
 @pytest.mark.parametrize(("config", "spec", "bound"), BOUNDS, ids=name_of)

@@ -49,4 +49,4 @@ def test_a_command_runs():
         [sys.executable, "-m", "nst", "options"], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == (ROOT / "OPTIONS.md").read_text("utf-8")
+    assert done.stdout == (ROOT / "docs" / "options.md").read_text("utf-8")

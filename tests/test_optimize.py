@@ -77,8 +77,8 @@ def test_the_loss_falls_and_the_record_says_how(optimize, paths):
 
 @pytest.mark.parametrize("init", ["content", "noise"])
 def test_a_seed_gives_the_same_picture_twice(optimize, init):
-    one, same = (levels(optimize(f"{n}.png", init=init, seed=3)) for n in "ab")
-    other = levels(optimize("c.png", init=init, seed=4))
+    one, same = (levels(optimize(f"{n}.png", init_image=init, seed=3)) for n in "ab")
+    other = levels(optimize("c.png", init_image=init, seed=4))
     assert np.array_equal(one, same)
     assert np.array_equal(one, other) == (init == "content")
 
@@ -88,7 +88,7 @@ def test_it_begins_from_what_is_said(optimize, paths):
     still = {"optimizer": "adam", "learning_rate": 1e-6, "steps": 1, "scales": 1}
     assert np.abs(levels(optimize(**still)) - levels(paths["content"])).max() <= 1
     other = paths["root"] / "style2.png"
-    begun = load_image(optimize("b.png", init=str(other), **still))
+    begun = load_image(optimize("b.png", init_image=str(other), **still))
     expected = torch.nn.functional.interpolate(load_image(other), SIZE, mode="area")
     assert (begun - expected).abs().mean() < 0.02
 
@@ -109,7 +109,7 @@ def test_luminance_keeps_the_colours_and_histogram_the_palette(optimize, paths):
 def test_style_weights_choose_between_styles(optimize, paths):
     styles = (paths["style"], paths["root"] / "style2.png")
     alone = levels(optimize("a.png"))
-    first_only = levels(optimize("b.png", style_path=styles, style_weights=(1.0, 0.0)))
+    first_only = levels(optimize("b.png", style_path=styles, blend=(1.0, 0.0)))
     both = levels(optimize("c.png", style_path=styles))
     assert np.abs(first_only - alone).max() <= 1 and np.abs(both - alone).max() > 5
 
@@ -189,12 +189,12 @@ def test_log_and_previews(optimize, paths):
     [
         ({"style_path": ()}, "--style-path"),
         ({"style": "wave"}, "--method one-pass"),
-        ({"style_weights": (1.0, 2.0)}, "2 numbers; there are 1"),
-        ({"style_weights": (0.0,)}, "all 0"),
+        ({"blend": (1.0, 2.0)}, "2 numbers; there are 1"),
+        ({"blend": (0.0,)}, "all 0"),
         ({"content_mask": ("in.png",), "style_mask": ("in.png", "in.png")}, "--style-mask 2"),
         ({"style_layers": ("relu9_9",)}, "relu9_9"),
         ({"long_side": 32}, "at least 32"),
-        ({"init": "nowhere.png"}, "nowhere.png"),
+        ({"init_image": "nowhere.png"}, "nowhere.png"),
         ({"style_path": (Path("nowhere.png"),)}, "nowhere.png"),
     ],
 )

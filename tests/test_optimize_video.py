@@ -144,7 +144,7 @@ def test_a_still_video_stays_still_and_frames_by_themselves_do_not_follow(optimi
         return np.mean([np.abs(a - b).mean() for a, b in zip(results, results[1:], strict=False)])
 
     tied = change("tied", temporal_weight=2000.0)
-    loose = change("loose", temporal_weight=0.0, temporal_features=0.0, init="noise")
+    loose = change("loose", temporal_weight=0.0, temporal_feature_weight=0.0, init_image="noise")
     assert tied < 0.5 * loose
 
 

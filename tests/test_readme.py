@@ -30,7 +30,7 @@ TRAINING = [c for c in COMMANDS if c.split()[1] == "train.py"]
 SHORTENED = [
     "--steps",
     "1",
-    "--size",
+    "--crop-size",
     "64",
     "--style-size",
     "64",
@@ -93,7 +93,7 @@ def shortened(command: str) -> str:
     if "--method one-pass" in command:
         return command
     if "style_transfer.py" in command:
-        return f"{command} --steps 2 --size 48"
+        return f"{command} --steps 2 --long-side 48"
     if "--method optimize" in command:
         return f"{command} --steps 2 --frame-steps 1 --long-side 48 --duration 0.1"
     return command

@@ -1,4 +1,4 @@
-"""OPTIONS.md has every option of every command, as --help has them."""
+"""docs/options.md has every option of every command, as --help has them."""
 
 import re
 from pathlib import Path
@@ -7,15 +7,15 @@ import pytest
 
 from nst.__main__ import COMMANDS as ALL
 from nst.commands.options_page import COMMANDS, reference
-from nst.commands.parser import run
+from nst.commands.run import run
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "OPTIONS.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "options.md").read_text("utf-8")
 FLAG = re.compile(r"--(?:\[no-\])?[a-z][a-z-]*")
 
 
 def test_the_page_is_up_to_date():
-    assert PAGE == reference(), "stale: python -m nst options > OPTIONS.md"
+    assert PAGE == reference(), "stale: python -m nst options > docs/options.md"
 
 
 def test_every_command_is_there():
@@ -30,23 +30,24 @@ def test_every_command_is_there():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_s_section_has_the_flags_of_its_help(command, capsys):
     with pytest.raises(SystemExit):
-        run(lambda _: None, COMMANDS[command], None, ["--help"])
-    shown = re.findall(r"^  (--\S+(?: [A-Z]+)?(?:, --\S+)?)", capsys.readouterr().out, re.M)
+        run(lambda _: None, COMMANDS[command], None, ["--help-all"])
+    shown = re.findall(r"^  (--\S+)", capsys.readouterr().out, re.M)
     section = PAGE.partition(f"## `{command}`\n")[2].partition("\n## ")[0]
-    listed = re.findall(r"^- `(.+?)`", section, re.M)
+    listed = re.findall(r"^- (?:\*\*)?`(.+?)`", section, re.M)
     flags = [flag for entry in listed for flag in FLAG.findall(entry)]
     expected = [flag for entry in shown for flag in FLAG.findall(entry)]
-    assert sorted(flags) == sorted(set(expected) - {"--config", "--help"})
+    assert sorted(flags) == sorted(set(expected) - {"--config", "--help-all"})
 
 
 def test_a_line_says_kind_range_and_default():
     for line in (
-        "- `--long-side, --size N`: pixels of the longer side; none takes at most 512, "
-        "one-pass keeps the size; at least 16\n",
-        "- `--strength X`: 0 leaves the input alone, 1 is the full style; from 0 to 1 [1]\n",
+        "- **`--long-side PIXELS`**: longer side of the result; none keeps the size; at least 16\n",
+        "- `--strength FRACTION`: from 0, the input as it is, to 1, the full style; ",
         "- `--[no-]keep-audio`: copy the sound [on]\n",
         "- `--loss gram|wasserstein`: ",
-        "- `--lags N ...`: ",
+        "- `--lags FRAMES ...`: ",
+        "at least 0; only with `--method one-pass` [20]\n",
+        "Optimized video, only with `--method optimize`:\n",
         r"'wave\*0.5+scream\*0.5'",
     ):
         assert line in PAGE

@@ -79,7 +79,12 @@ def test_options_of_regions_need_regions(tiny, tmp_path, option):
 def test_codes_follow_strengths_and_blends_region_by_region(tiny, tmp_path):
     texts = ("person=wave:0.5", "dog=wave+scream", "cat=original")
     config = PictureConfig(
-        content_path=tmp_path, output=tmp_path, region=texts, style="scream", strength=0.8
+        content_path=tmp_path,
+        output=tmp_path,
+        method="one-pass",
+        region=texts,
+        style="scream",
+        strength=0.8,
     )
     regions, codes, shares = chosen_styles(config, tiny)
     identity, wave, scream = tiny.codes
@@ -95,14 +100,18 @@ def test_codes_follow_strengths_and_blends_region_by_region(tiny, tmp_path):
 
 
 def test_without_regions_there_is_the_one_style(tiny, tmp_path):
-    config = PictureConfig(content_path=tmp_path, output=tmp_path, style="wave:0.5")
+    config = PictureConfig(
+        content_path=tmp_path, output=tmp_path, method="one-pass", style="wave:0.5"
+    )
     regions, codes, shares = chosen_styles(config, tiny)
     assert regions is None and shares.tolist() == [0.5]
     assert torch.equal(codes, style_code(tiny, "wave:0.5"))
 
 
 def test_a_style_that_is_not_there_is_refused(tiny, tmp_path):
-    config = PictureConfig(content_path=tmp_path, output=tmp_path, region=("person=monet",))
+    config = PictureConfig(
+        content_path=tmp_path, output=tmp_path, method="one-pass", region=("person=monet",)
+    )
     with pytest.raises(InputError, match="no style 'monet'; there are: wave, scream"):
         chosen_styles(config, tiny)
 

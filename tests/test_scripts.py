@@ -14,7 +14,7 @@ from PIL import Image
 
 import style_transfer
 import stylize_video
-from nst.commands.parser import run
+from nst.commands.run import run
 from nst.options.stylize import PictureConfig, VideoConfig
 
 ROOT = Path(__file__).parents[1]

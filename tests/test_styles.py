@@ -113,7 +113,8 @@ def test_what_cannot_be_read_is_one_line_with_the_text(text):
 
 
 def config(**options) -> PictureConfig:
-    return PictureConfig(content_path=Path("in.png"), output=Path("out.png"), **options)
+    paths = {"content_path": Path("in.png"), "output": Path("out.png")}
+    return PictureConfig(**paths, method="one-pass", **options)
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_a_picture_is_what_the_encoder_says(any_style, two):
 
 
 def test_pictures_blend_by_their_weights_and_strength(any_style, two):
-    given = config(style_path=two, style_weights=(1.0, 3.0), strength=0.8)
+    given = config(style_path=two, blend=(1.0, 3.0), strength=0.8)
     code, share = chosen_style(given, any_style)
     first, second = (predicted(any_style, path) for path in two)
     expected = 0.2 * any_style.codes[:1] + 0.8 * (0.25 * first + 0.75 * second)
@@ -199,9 +200,9 @@ def test_an_animation_gives_its_first_frame(any_style, tmp_path):
     "options, message",
     [
         ({"style_path": ("a.png",), "style": "wave"}, "leave out one"),
-        ({"style_path": ("a.png",), "style_weights": (1.0, 2.0)}, "2 numbers; .* has 1 pictures"),
-        ({"style_weights": (1.0,)}, "--style-weights needs --style-path"),
-        ({"style_path": ("a.png",), "style_weights": (0.0,)}, "sum to 0"),
+        ({"style_path": ("a.png",), "blend": (1.0, 2.0)}, "2 numbers; .* has 1 pictures"),
+        ({"blend": (1.0,)}, "--blend needs --style-path"),
+        ({"style_path": ("a.png",), "blend": (0.0,)}, "sum to 0"),
         ({"style_path": ("none.png",)}, "no file none.png"),
         ({"style": "wave"}, "none of its own"),
         ({}, "no styles of its own"),

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import media
@@ -248,7 +248,7 @@ torch.save({"weights": state, "totals": totals}, folder / f"rank{os.environ['RAN
 def test_two_processes_equal_one_with_the_batch_of_both(config, monkeypatch, tmp_path, vgg_state):
     one = replace(config, steps=4, identity_fraction=0.4, warmup_steps=0)
     alone = recorded(monkeypatch, one)
-    options = {name: getattr(one, name) for name in one.__dataclass_fields__}
+    options = {spec.name: getattr(one, spec.name) for spec in fields(one)}
     options = {k: v for k, v in options.items() if isinstance(v, int | float | str | tuple)}
     options |= {"content_dir": "@photos", "style_dir": "@styles", "batch": 1}
     options["output"] = "@both.safetensors"

@@ -1,6 +1,6 @@
 """What a result measures: any tool's stylized video beside its original.
 
-    python -m nst evaluate --original in.mp4 --stylized out.mp4 --style style.jpg
+    python -m nst evaluate --original in.mp4 --stylized out.mp4 --style-path style.jpg
 
 What each figure means is in `nst/losses/metrics.py` and `nst/losses/video_metrics.py`.
 """
@@ -47,8 +47,8 @@ def evaluate(config: EvaluationConfig) -> dict:
         check_place(config.output, "--output")
     device = choose_device(config.device)
     vgg, style = None, None
-    if config.style:
-        picture = load_style(config.style, config.style_size)
+    if config.style_path:
+        picture = load_style(config.style_path, config.style_size)
         vgg = VGGFeatures(load_vgg19(config.vgg)).to(device)
         style = style_target(vgg, [(picture, 1.0)])
     flow = FlowEstimator(config.flow, config.flow_long_side, device)
@@ -69,8 +69,8 @@ def evaluate(config: EvaluationConfig) -> dict:
             if config.flow_dir:
                 kept.append((resize(original, tuple(result.shape[-2:])), result))
     figures = {"original": config.original.name, "stylized": config.stylized.name}
-    if config.style:
-        figures["style"] = config.style.name
+    if config.style_path:
+        figures["style"] = config.style_path.name
     figures |= measurement.figures()
     if config.flow_dir:
         size = tuple(kept[0][1].shape[-2:])

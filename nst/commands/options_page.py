@@ -1,15 +1,16 @@
-"""The reference of every option, OPTIONS.md, made from the dataclasses that make the command lines.
+"""The reference of every option, docs/options.md, made from what makes the command lines.
 
-python -m nst options > OPTIONS.md
+python -m nst options > docs/options.md
 """
 
-from dataclasses import Field
+from dataclasses import MISSING, Field
 
-from nst.commands.parser import default_text, flags_of, grouped, kind_of, metavar
+from nst.commands.parser import grouped, method_of, shown_first, sole_method, written
 from nst.options.field import range_text
 from nst.options.stylize import PictureConfig, VideoConfig
 from nst.options.tools import CatalogueConfig, EvaluationConfig, ExportConfig, OptionsConfig
 from nst.options.train import TrainConfig
+from nst.options.values import default_text
 
 COMMANDS = {
     "stylize_video.py": VideoConfig,
@@ -21,11 +22,13 @@ COMMANDS = {
 }
 OPENING = """# Every option
 
-In brackets what is taken when an option is not given. `X` is a number, `N` a whole one, `...` means
-several. Each command also has `--help`, and `--config FILE.toml` for options from a file, where
-`long_side = 640` stands for `--long-side 640` and `quiet = true` for `--quiet`; flags win over it.
+In brackets is the default; `...` means one value or several; `--no-quiet` undoes a switch such as
+`--quiet`. Options in **bold** are those that `--help` shows; `--help-all` shows every one. An
+option that belongs to one method says so, and is refused with another: `--method` chooses.
+`--config FILE.toml` takes options from a file, where `long_side = 640` stands for `--long-side 640`
+and `quiet = true` for `--quiet`; options on the command line win over the file's.
 
-This page is made by `python -m nst options > OPTIONS.md`.
+This page is made by `python -m nst options > docs/options.md`.
 """
 
 
@@ -33,24 +36,31 @@ def reference() -> str:
     """Return the page, in Markdown."""
     parts = [OPENING]
     for command, config_class in COMMANDS.items():
+        method = method_of(config_class, {})
         parts.append(f"\n## `{command}`\n")
         for name, specs in grouped(config_class).items():
             if specs:
-                parts.append(f"\n{name.capitalize()}:\n\n" + "".join(map(_line, specs)))
+                owner = sole_method(specs) if method else None
+                title = name.capitalize() + (f", only with `--method {owner}`" if owner else "")
+                lines = [_line(spec, method, marked=not owner) for spec in specs]
+                parts.append(f"\n{title}:\n\n" + "".join(lines))
     return "".join(parts)
 
 
-def _line(spec: Field) -> str:
-    kind, many = kind_of(spec)
-    written = ", ".join(flags_of(spec))
-    if kind is bool:
-        written = written.replace("--", "--[no-]", 1)
-    else:
-        written += f" {metavar(spec)}" + " ..." * many
+def _line(spec: Field, method: str | None, marked: bool) -> str:
+    """Return an option's line.
+
+    Args:
+        method: the command's default method, if it has methods.
+        marked: the line says which method the option belongs to.
+    """
+    bold = "**" if spec.default is MISSING or shown_first(spec, method) else ""
     low, high = spec.metadata["low"], spec.metadata["high"]
     limits = "" if low is None and high is None else f"; {range_text(low, high)}"
+    owner = spec.metadata["method"] if method and marked else None
+    only = f"; only with `--method {owner}`" if owner else ""
     text = spec.metadata["help"].replace("*", r"\*")  # two stars would be emphasis
-    return f"- `{written}`: {text}{limits}{default_text(spec.default)}\n"
+    return f"- {bold}`{written(spec)}`{bold}: {text}{limits}{only}{default_text(spec.default)}\n"
 
 
 def main(config: OptionsConfig) -> str:

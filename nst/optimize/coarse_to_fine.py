@@ -78,7 +78,7 @@ def style_target(
             raise InputError(
                 f"a style is too narrow: {error}; give a larger --style-scale"
             ) from None
-    weights = options.style_weights or (1.0,) * count
+    weights = options.blend or (1.0,) * count
     if masks is None:
         one = styles[0].new_ones(1)
         return StyleTarget(blend_moments(moments, weights), options.loss, one)
@@ -217,17 +217,13 @@ def check_styles(options: PictureConfig | VideoConfig, regions: int = 0) -> None
     """
     if not options.style_path:
         raise InputError("--method optimize needs --style-path: one or several pictures")
-    if options.style is not None:
-        raise InputError("--style is for --method one-pass; optimize takes --style-path")
     check_layers((*options.style_layers, *options.content_layers))
     count = len(options.style_path)
     wanted = regions or count
-    if options.style_weights and len(options.style_weights) != wanted:
-        raise InputError(
-            f"--style-weights has {len(options.style_weights)} numbers; there are {wanted} styles"
-        )
-    if options.style_weights and not sum(options.style_weights):
-        raise InputError("--style-weights are all 0: give one of them more")
+    if options.blend and len(options.blend) != wanted:
+        raise InputError(f"--blend has {len(options.blend)} numbers; there are {wanted} styles")
+    if options.blend and not sum(options.blend):
+        raise InputError("--blend are all 0: give one of them more")
     if regions and count not in (1, regions):
         raise InputError(
             f"--content-mask has {regions} pictures and --style-path {count}: "

@@ -78,10 +78,10 @@ class FramePainter:
             store.begin_shot(number)
             yield from self._first(content)
             return
-        elif config.init == "previous":
+        elif config.init_image == "previous":
             start = torch.lerp(content, *carried)
         else:
-            start = content if config.init == "content" else noise_like(content, config.seed)
+            start = content if config.init_image == "content" else noise_like(content, config.seed)
         features, terms = self._ties(*carried)
         style = self._style(seen[0][1])
         objective = build_objective(self.vgg, content, style, config, self.plan, features, terms)
@@ -91,7 +91,7 @@ class FramePainter:
     def _first(self, content: Tensor) -> Iterator[Tensor]:
         """Paint the first frame of a shot, coarse to fine."""
         start = content
-        if self.config.init == "noise":
+        if self.config.init_image == "noise":
             coarse = scale_sizes(tuple(content.shape[-2:]), self.config.scales)[0]
             start = noise_like(resize(content, coarse), self.config.seed)
         recolor = self.config.preserve_color == "histogram"
@@ -121,8 +121,8 @@ class FramePainter:
     def _ties(self, carried: Tensor, validity: Tensor):
         """Return the temporal losses, on features and on pixels."""
         features, terms = [], {}
-        if self.config.temporal_features:
-            share = self.config.temporal_features / len(TEMPORAL_LAYERS)
+        if self.config.temporal_feature_weight:
+            share = self.config.temporal_feature_weight / len(TEMPORAL_LAYERS)
             wanted = picture_features(self.vgg, carried, TEMPORAL_LAYERS, self.plan.tile)
             for layer, values in wanted.items():
                 pixels = F.adaptive_avg_pool2d(validity, values.shape[-2:])

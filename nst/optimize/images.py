@@ -42,8 +42,8 @@ def optimize_pictures(config: PictureConfig, jobs: list[tuple[Path, Path]]) -> N
     styles, content_masks, style_masks = _load_styles(config)
     for source, _ in jobs:  # all are looked at before the first is painted
         _size(read_picture(source).size[::-1], config, source)
-    if config.init not in ("content", "style", "noise"):
-        read_picture(Path(config.init))
+    if config.init_image not in ("content", "style", "noise"):
+        read_picture(Path(config.init_image))
     keep_memory()
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
@@ -97,14 +97,14 @@ def finished(progress: Progress, sources: Sources, config: PictureConfig) -> Ten
 
 def _start(config: PictureConfig, sources: Sources) -> Tensor:
     """Return the image that the first scale begins from."""
-    if config.init == "content":
+    if config.init_image == "content":
         return sources.content
-    if config.init == "style":
+    if config.init_image == "style":
         return sources.styles[0]
-    if config.init == "noise":
+    if config.init_image == "noise":
         size = scale_sizes(tuple(sources.content.shape[-2:]), config.scales)[0]
         return noise_like(resize(sources.content, size), config.seed)
-    return load_image(Path(config.init))
+    return load_image(Path(config.init_image))
 
 
 def _size(size: tuple[int, int], config: PictureConfig, source: Path) -> tuple[int, int]:
@@ -116,8 +116,6 @@ def _load_styles(config: PictureConfig) -> tuple[list[Tensor], list[Tensor], lis
     """Read styles and masks, after what they have to match in number."""
     regions = len(config.content_mask)
     check_styles(config, regions)
-    if config.region:
-        raise InputError("--region is for --method one-pass; optimize takes --content-mask")
     if config.style_mask and len(config.style_mask) != regions:
         raise InputError(
             f"--content-mask has {regions} pictures and --style-mask {len(config.style_mask)}: "

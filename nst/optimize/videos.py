@@ -112,17 +112,15 @@ def _measurement(
     if not config.report:
         return Measurement(FlowEstimator("dis"))
     pictures = {str(i): sized_style(style, long_side, config) for i, style in enumerate(styles)}
-    parts = config.style_weights or (1.0,) * len(styles)
+    parts = config.blend or (1.0,) * len(styles)
     shares = {name: part / sum(parts) for name, part in zip(pictures, parts, strict=True)}
     return build_measurement(lambda: (pictures, shares), lambda: VGGFeatures(weights))
 
 
 def _load_styles(config: VideoConfig) -> list[Tensor]:
-    if config.output_video is None or config.show or is_live(str(config.input_video)):
+    if config.output_video is None or is_live(str(config.input_video)):
         raise InputError("--method optimize is slow: give a file to read and --output-video")
     check_styles(config)
-    if config.region:
-        raise InputError("--region is for --method one-pass")
     if config.loop and config.passes < 2:
         raise InputError("--loop joins the ends in the second pass: give --passes 2 or more")
     if not config.lags:

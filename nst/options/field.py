@@ -1,29 +1,37 @@
 """What an option is: a field of a frozen dataclass, with a default, a range and a help text."""
 
-from dataclasses import MISSING, field, fields
+from collections.abc import Container
+from dataclasses import MISSING, Field, field, fields
 from math import isfinite
 from pathlib import Path
+from typing import ClassVar
 
 from nst.errors import InputError
+
+REQUIRED = "required"  # the group of what has no default
 
 
 def option(
     default=MISSING,
     *,
     help: str,
-    group: str = "common",
+    group: str = "options",
+    metavar: str | None = None,
     low: float | None = None,
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
-    also: str | None = None,
+    method: str | None = None,
+    common: bool = False,
 ):
-    """Return a dataclass field that knows its help text, its group in `--help` and its range.
+    """Return a dataclass field that knows its help text, its group and its range.
 
     Args:
-        also: a second name on the command line.
+        metavar: what help calls the value, as in `--lags FRAMES`; a switch and choices have none.
+        method: the only method that uses the option; None: all do.
+        common: `--help` shows it; `--help-all` shows every option.
     """
-    metadata = {"help": help, "group": group, "low": low, "high": high, "choices": choices}
-    metadata["also"] = also
+    metadata = {"help": help, "group": group, "metavar": metavar, "low": low, "high": high}
+    metadata |= {"choices": choices, "method": method, "common": common}
     return field(default=default, metadata=metadata)
 
 
@@ -33,14 +41,20 @@ def flag_of(name: str) -> str:
 
 
 class Checked:
-    """A dataclass that refuses values out of their option's range or choices.
+    """A dataclass that refuses values out of their option's range, and options of other methods.
+
+    `groups` are the sections of `--help-all` and of the page of options, in the order in which
+    people need them.
 
     Raises:
         InputError: names the flag, the value and what is allowed.
     """
 
+    groups: ClassVar[tuple[str, ...]] = ()
+
     def __post_init__(self) -> None:
-        for spec in fields(self):
+        specs = fields(self)
+        for spec in specs:
             value = getattr(self, spec.name)
             choices, low, high = (spec.metadata[key] for key in ("choices", "low", "high"))
             flag = flag_of(spec.name)
@@ -53,6 +67,30 @@ class Checked:
                     raise InputError(f"{flag} is {number}; it must be a finite number")
                 if not (low is None or number >= low) or not (high is None or number <= high):
                     raise InputError(f"{flag} is {number}; it must be {range_text(low, high)}")
+        changed = {spec.name for spec in specs if getattr(self, spec.name) != spec.default}
+        refuse_other_methods(specs, getattr(self, "method", None), changed)
+
+
+def refuse_other_methods(
+    specs: tuple[Field, ...], method: str | None, given: Container[str], source: str = ""
+) -> None:
+    """Refuse options that the method does not use: ignored, they would mislead.
+
+    Args:
+        method: the one that runs; None: the command has only one.
+        given: names of the options that were given.
+        source: where they were given, when not on the command line.
+
+    Raises:
+        InputError: names the option and the method that it belongs to.
+    """
+    for spec in specs:
+        owner = spec.metadata["method"]
+        if method and owner not in (None, method) and spec.name in given:
+            raise InputError(
+                f"{source}{flag_of(spec.name)} belongs to --method {owner}, and {method} runs: "
+                f"leave it out, or give --method {owner}"
+            )
 
 
 def range_text(low: float | None, high: float | None) -> str:

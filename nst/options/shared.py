@@ -3,10 +3,14 @@
 DEVICE_HELP = "auto, cpu, cuda or cuda:N; auto takes a GPU when there is one"
 PRECISION_HELP = "auto takes bfloat16 where this machine computes it faster"
 PRECISIONS = ("auto", "float32", "bfloat16")
+QUIET_HELP = "show no progress, print no summary"
+SEED_HELP = "seed of all random numbers"
+VGG_HELP = "VGG-19 weights; none looks for them and downloads them"
 CHECKPOINT_HELP = "net made by train.py, or quality, fast, any_style; none takes "
-FLOW_HELP = "what finds the motion: auto takes raft on a GPU that has its weights, else dis"
-FLOW_SIDE_HELP = "longer side at which motion is found; none takes 512 for raft, 320 for dis"
+FLOW_HELP = "what estimates the motion: auto takes raft on a GPU that has its weights, else dis"
+FLOW_SIDE_HELP = "longer side at which motion is estimated; none takes 512 for raft, 320 for dis"
+FRAME_RATE_HELP = "frames per second of an input that is a folder of frames"
 # VGG-19's layers that tell a style, in training and in measuring.
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-# Pixels of a style picture's shorter side as it is learned, kept in a checkpoint and measured by.
+# Shorter side, in pixels, of a style picture as it is learned, kept in a checkpoint and measured.
 STYLE_PICTURE_SIDE = 768

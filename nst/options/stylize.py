@@ -6,54 +6,67 @@ errors and `--help` answer at once.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
-from nst.options.field import Checked, option
-from nst.options.optimize import OptimizeOptions, OptimizeVideoOptions, StylePictureOptions
+from nst.options.field import REQUIRED, Checked, option
+from nst.options.optimize import (
+    OPTIMIZE,
+    OptimizeOptions,
+    OptimizeVideoOptions,
+    StylePictureOptions,
+    optimize_option,
+)
 from nst.options.shared import (
     CHECKPOINT_HELP,
     DEVICE_HELP,
     FLOW_HELP,
     FLOW_SIDE_HELP,
+    FRAME_RATE_HELP,
     PRECISION_HELP,
     PRECISIONS,
+    QUIET_HELP,
 )
 
-METHODS = ("optimize", "one-pass")
-COLORS = ("none", "luminance", "histogram")
-COLOR_HELP = "colours of the input to keep"
-STYLE_HELP = "a style of the checkpoint, 'wave*0.5+scream*0.5', 'wave:0.6'"
+ONE_PASS = "one-pass"
+METHODS = (OPTIMIZE, ONE_PASS)
+one_pass_option = partial(option, method=ONE_PASS)
+region_option = partial(one_pass_option, group="regions")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegionOptions(Checked):
     """Options of both scripts that give parts of a picture a style of their own."""
 
-    region: tuple[str, ...] = option(
+    region: tuple[str, ...] = region_option(
         (),
-        help="CLASSES=STYLE, such as person=wave or cat,dog=original; once more for each region. "
-        "The classes are those of Pascal VOC, background, people, animals, vehicles and "
-        "foreground; what is not named takes --style, else goes with the background. With --masks "
-        "a grey level (255), a colour (#ff0000) or a mask's name stands for the class",
-        group="regions",
+        help="style of a region, such as person=great_wave or cat,dog=original. Classes: Pascal "
+        "VOC's, background, people, animals, vehicles, foreground; with --masks a gray level, "
+        "color or name",
+        metavar="CLASSES=STYLE",
+        common=True,
     )
-    masks: Path | None = option(
+    masks: Path | None = region_option(
         None,
-        help="masks of your own: pictures or a video of grey levels or colours; or a folder with "
-        "one for each name, white where the region is",
-        group="regions",
+        help="masks of your own in place of found classes: pictures or a video whose gray levels "
+        "(255) or colors (#ff0000) are the regions, or a folder with a mask for each name",
+        metavar="PATH",
     )
-    feather: float = option(
-        2.0, help="pixels over which regions fade into each other", group="regions", low=0, high=200
+    feather: float = region_option(
+        2.0,
+        help="width over which neighboring regions fade into each other",
+        metavar="PIXELS",
+        low=0,
+        high=200,
     )
-    segmenter: str = option(
+    segmenter: str = region_option(
         "auto",
-        help="the DeepLabV3 that finds the classes; auto takes the best at hand",
-        group="regions",
+        help="DeepLabV3 network that finds the classes; auto takes the best that is installed",
         choices=("auto", "resnet101", "resnet50", "mobilenet", "small"),
     )
-    mask_output: Path | None = option(
-        None, help="write the masks here, to look at", group="regions"
+    mask_output: Path | None = region_option(
+        None, help="also write the masks, as a picture or video to look at", metavar="PATH"
     )
 
 
@@ -61,67 +74,119 @@ class RegionOptions(Checked):
 class StyleOptions(StylePictureOptions):
     """Options that say which style, wherever a net takes one."""
 
-    style: str | None = option(None, help=STYLE_HELP + "; none takes the first")
-    style_path: tuple[Path, ...] | None = option(
-        None, help="any picture as the style, or several to blend"
+    style: str | None = one_pass_option(
+        None,
+        help="a style of the checkpoint, 'wave*0.5+scream*0.5' for a blend, 'wave:0.6' for a "
+        "strength",
+        group="trained styles",
+        metavar="STYLE",
+        common=True,
     )
-    strength: float = option(
+    strength: float = one_pass_option(
         1.0,
-        help="0 leaves the input alone, 1 is the full style",
-        group="one-pass",
+        help="from 0, the input as it is, to 1, the full style",
+        group="trained styles",
+        metavar="FRACTION",
         low=0,
         high=1,
+        common=True,
     )
-    refine_steps: int = option(
+    refine_steps: int = one_pass_option(
         20,
-        help="steps of tuning its code on what is painted; 0 takes what the encoder says",
-        group="any style",
+        help="steps of fine-tuning the style code of a --style-path on the input; 0 uses the "
+        "encoder's prediction",
+        group="style pictures",
+        metavar="STEPS",
         low=0,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class PaintOptions(StyleOptions):
-    """Options of both scripts that say what to paint with, and on what machine."""
+    """Options of both scripts that say how to paint, and on what machine."""
 
-    preserve_color: str = option("none", help=COLOR_HELP, choices=COLORS)
-    device: str = option("auto", help=DEVICE_HELP, group="machine")
+    preserve_color: str = option(
+        "none",
+        help="colors of the input to keep",
+        group="size and color",
+        choices=("none", "luminance", "histogram"),
+        common=True,
+    )
+    device: str = option("auto", help=DEVICE_HELP, group="machine", metavar="DEVICE", common=True)
     precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
-    quiet: bool = option(False, help="show no progress", group="machine")
+    quiet: bool = option(False, help=QUIET_HELP, group="machine", common=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureConfig(PaintOptions, RegionOptions, OptimizeOptions):
     """Options of style_transfer.py."""
 
-    content_path: Path = option(help="picture to paint, or a folder of pictures")
-    output: Path = option(help="picture to write, or a folder when --content-path is one")
-    method: str = option(
-        "optimize", help="optimize the pixels, or one pass of a net", choices=METHODS
+    groups: ClassVar[tuple[str, ...]] = (
+        REQUIRED,
+        "style pictures",
+        "output",
+        "size and color",
+        "losses",
+        "optimization",
+        "trained styles",
+        "regions",
+        "record",
+        "machine",
     )
-    checkpoint: str | None = option(
-        None, help=CHECKPOINT_HELP + "quality, or what --style-path needs", group="one-pass"
+
+    content_path: Path = option(help="picture to paint, or a folder of pictures", metavar="PATH")
+    output: Path = option(
+        help="picture to write, or a folder when --content-path is one", metavar="PATH"
+    )
+    method: str = option(
+        OPTIMIZE,
+        help="optimize the pixels, for any picture as the style; or one pass of a trained net, "
+        "for speed",
+        group="output",
+        choices=METHODS,
+        common=True,
     )
     long_side: int | None = option(
         None,
-        help="pixels of the longer side; none takes at most 512, one-pass keeps the size",
+        help="longer side of the result; none keeps the size, at most 512 with --method optimize",
+        group="size and color",
+        metavar="PIXELS",
         low=16,
-        also="size",
+        common=True,
     )
-    init: str = option(
-        "content", help="begin from: content, style, noise or a picture's path", group="optimize"
+    checkpoint: str | None = one_pass_option(
+        None,
+        help=CHECKPOINT_HELP + "quality, or what --style-path needs",
+        group="trained styles",
+        metavar="NAME",
     )
-    content_mask: tuple[Path, ...] = option(
-        (), help="grey pictures, white where a region of the content is", group="optimize"
+    init_image: str = optimize_option(
+        "content",
+        help="what the optimization begins from: content, style, noise or a picture's path",
+        group="optimization",
+        metavar="IMAGE",
     )
-    style_mask: tuple[Path, ...] = option(
-        (), help="as many, where each region's style is found", group="optimize"
+    content_mask: tuple[Path, ...] = optimize_option(
+        (),
+        help="for each region a gray picture, white where the region is in the content",
+        group="style pictures",
+        metavar="PICTURE",
     )
-    save_every: int | None = option(
-        None, help="write the picture so far every so many steps", group="record", low=1
+    style_mask: tuple[Path, ...] = optimize_option(
+        (),
+        help="for each --content-mask a gray picture, white where the style picture has its style",
+        group="style pictures",
+        metavar="PICTURE",
     )
-    log_dir: Path | None = option(
-        None, help="TensorBoard's folder; none writes no log", group="record"
+    save_every: int | None = optimize_option(
+        None,
+        help="write the unfinished picture every so many steps",
+        group="record",
+        metavar="STEPS",
+        low=1,
+    )
+    log_dir: Path | None = optimize_option(
+        None, help="folder of a TensorBoard log; none writes none", group="record", metavar="FOLDER"
     )
 
 
@@ -129,70 +194,129 @@ class PictureConfig(PaintOptions, RegionOptions, OptimizeOptions):
 class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
     """Options of stylize_video.py."""
 
-    input_video: str = option(help="file, GIF, folder of frames, camera's number or stream's URL")
-    output_video: Path | None = option(None, help="file, GIF or folder to write, by its ending")
-    method: str = option("one-pass", help="optimize paints the finest and is slow", choices=METHODS)
-    style_to: str | None = option(
-        None, help="fade to this style, or picture, over the clip", group="any style"
+    groups: ClassVar[tuple[str, ...]] = (
+        REQUIRED,
+        "output",
+        "trained styles",
+        "style pictures",
+        "size and color",
+        "regions",
+        "coherence",
+        "span and sound",
+        "live",
+        "encoding",
+        "machine",
+        "losses",
+        "optimization",
+        "optimized video",
     )
-    checkpoint: str | None = option(
-        None, help=CHECKPOINT_HELP + "fast, or what --style-path needs", group="one-pass"
+
+    input_video: str = option(
+        help="file, GIF, folder of frames, camera's number or URL", metavar="VIDEO"
     )
-    flow: str = option(
-        "auto",
-        help=FLOW_HELP,
-        group="coherence",
-        choices=("auto", "raft", "dis", "none"),
-    )
-    flow_long_side: int | None = option(
+    output_video: Path | None = option(
         None,
-        help=FLOW_SIDE_HELP,
-        group="coherence",
-        low=32,
+        help="file, GIF or folder to write; needed unless --show is given",
+        group="output",
+        metavar="PATH",
+        common=True,
     )
-    temporal_blend: float = option(
+    method: str = option(
+        ONE_PASS,
+        help="one pass of a trained net; or optimize each frame, finer and slow",
+        group="output",
+        choices=METHODS,
+        common=True,
+    )
+    long_side: int | None = option(
+        None,
+        help="longer side of the result; none keeps the size",
+        group="size and color",
+        metavar="PIXELS",
+        low=16,
+        common=True,
+    )
+    style_to: str | None = one_pass_option(
+        None,
+        help="fade from the first style to this style, or picture, over the clip",
+        group="trained styles",
+        metavar="STYLE",
+    )
+    checkpoint: str | None = one_pass_option(
+        None,
+        help=CHECKPOINT_HELP + "fast, or what --style-path needs",
+        group="trained styles",
+        metavar="NAME",
+        common=True,
+    )
+    temporal_blend: float = one_pass_option(
         0.8,
-        help="share of the last result, carried along the motion, against flicker; 0 is none",
+        help="weight of the warped previous result, against flicker",
         group="coherence",
+        metavar="FRACTION",
         low=0,
         high=0.95,
+        common=True,
+    )
+    flow: str = option(
+        "auto", help=FLOW_HELP, group="coherence", choices=("auto", "raft", "dis", "none")
+    )
+    flow_long_side: int | None = option(
+        None, help=FLOW_SIDE_HELP, group="coherence", metavar="PIXELS", low=32
     )
     report: Path | None = option(
         None,
-        help="write the figures of coherence and style there, .json, measured on each frame",
+        help="measure coherence and style on every frame and write the figures there, .json",
         group="coherence",
+        metavar="FILE",
     )
-    long_side: int | None = option(
-        None, help="pixels of the longer side; none keeps the size", low=16
-    )
-    segment_every: int = option(
+    segment_every: int = region_option(
         3,
-        help="frames from one look for classes to the next; masks follow the motion between",
-        group="regions",
+        help="frames from one search for classes to the next; masks follow the motion between",
+        metavar="FRAMES",
         low=1,
     )
-    show: bool = option(False, help="show it in a window; q or Esc ends", group="live")
-    mirror: bool = option(False, help="turn left and right round, as a mirror", group="live")
-    start: float = option(0.0, help="begin here, in seconds", group="span and sound", low=0)
+    show: bool = one_pass_option(
+        False, help="show the result in a window; q or Esc ends", group="live", common=True
+    )
+    mirror: bool = one_pass_option(False, help="swap left and right, like a mirror", group="live")
+    start: float = option(
+        0.0,
+        help="begin at this second of the input",
+        group="span and sound",
+        metavar="SECONDS",
+        low=0,
+        common=True,
+    )
     duration: float | None = option(
-        None, help="stop after so many seconds; none goes to the end", group="span and sound", low=0
+        None,
+        help="stylize only this long; none goes to the end",
+        group="span and sound",
+        metavar="SECONDS",
+        low=0,
+        common=True,
     )
     keep_audio: bool = option(True, help="copy the sound", group="span and sound")
     rate: float = option(
-        25.0,
-        help="frames a second of a folder of frames",
-        group="span and sound",
-        low=0.01,
-        high=1000,
+        25.0, help=FRAME_RATE_HELP, group="span and sound", metavar="FPS", low=0.01, high=1000
     )
     codec: str | None = option(
         None,
-        help="encoder, such as libx264, libx265 or ffv1; none suits the ending",
+        help="encoder, such as libx264, libx265 or ffv1; none fits the ending",
         group="encoding",
+        metavar="NAME",
     )
     crf: int = option(
-        18, help="encoder's quality: lower is better and larger", group="encoding", low=0, high=63
+        18,
+        help="encoder's quality: lower is better and makes larger files",
+        group="encoding",
+        metavar="NUMBER",
+        low=0,
+        high=63,
     )
     preset: str = option(
-        "veryfast", help="encoder's effort, ultrafast to veryslow", group="encoding"
+        "veryfast",
+        help="encoder's effort, from ultrafast to veryslow",
+        group="encoding",
+        metavar="NAME",
     )

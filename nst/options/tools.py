@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
-from nst.options.field import Checked, option
+from nst.options.field import REQUIRED, Checked, option
 from nst.options.shared import (
     CHECKPOINT_HELP,
     DEVICE_HELP,
     FLOW_HELP,
     FLOW_SIDE_HELP,
+    FRAME_RATE_HELP,
+    QUIET_HELP,
     STYLE_PICTURE_SIDE,
+    VGG_HELP,
 )
 from nst.options.stylize import StyleOptions
 
@@ -18,71 +22,136 @@ from nst.options.stylize import StyleOptions
 class CatalogueConfig(Checked):
     """Options of `python -m nst styles`."""
 
+    groups: ClassVar[tuple[str, ...]] = ("sheet", "machine")
+
     checkpoint: str | None = option(
-        None, help="net made by train.py, or quality, fast, any_style; none lists all of these"
+        None,
+        help="net made by train.py, or quality, fast, any_style; none lists all of these",
+        group="sheet",
+        metavar="NAME",
+        common=True,
     )
     output: Path | None = option(
-        None, help="picture to write: what each style was learned from, above a photo in it"
+        None,
+        help="picture to write: what each style was learned from, above a photo in it",
+        group="sheet",
+        metavar="PICTURE",
+        common=True,
     )
     content_path: Path | None = option(
-        None, help="the photo; none takes one that comes with scikit-image"
+        None,
+        help="the photo; none takes one that comes with scikit-image",
+        group="sheet",
+        metavar="PICTURE",
+        common=True,
     )
-    quiet: bool = option(False, help="show no progress", group="machine")
+    quiet: bool = option(False, help=QUIET_HELP, group="machine", common=True)
 
 
 @dataclass(frozen=True)
 class EvaluationConfig(Checked):
     """Options of `python -m nst evaluate`."""
 
-    original: Path = option(help="the video as it was: file, GIF or folder of frames")
-    stylized: Path = option(help="the video as any tool made it, frame for frame")
-    style: Path | None = option(None, help="the style picture; none leaves out style and content")
+    groups: ClassVar[tuple[str, ...]] = (REQUIRED, "measurement", "motion", "machine")
+
+    original: Path = option(help="original video: file, GIF or folder of frames", metavar="VIDEO")
+    stylized: Path = option(
+        help="stylized video, made by any tool, with the same frames", metavar="VIDEO"
+    )
+    style_path: Path | None = option(
+        None,
+        help="the style picture; none measures neither style nor content",
+        group="measurement",
+        metavar="PICTURE",
+        common=True,
+    )
     alone: Path | None = option(
         None,
-        help="the same made without memory of earlier frames: gives lost detail and ghosts",
+        help="the same video stylized without memory of earlier frames: gives lost detail and ghosts",
+        group="measurement",
+        metavar="VIDEO",
     )
     output: Path | None = option(
-        None, help="report to write, .json; a plot and a contact sheet come beside it"
+        None,
+        help="report to write, .json; a plot and a contact sheet are written beside it",
+        group="measurement",
+        metavar="FILE",
+        common=True,
     )
     style_size: int = option(
-        STYLE_PICTURE_SIDE, help="pixels of the style picture's shorter side", low=64
+        STYLE_PICTURE_SIDE,
+        help="shorter side of the style picture",
+        group="measurement",
+        metavar="PIXELS",
+        low=64,
+        common=True,
     )
     long_side: int | None = option(
-        None, help="measure at this longer side; none takes that of --stylized", low=64
+        None,
+        help="measure at this longer side; none takes that of --stylized",
+        group="measurement",
+        metavar="PIXELS",
+        low=64,
+        common=True,
     )
-    rate: float = option(25.0, help="frames a second of a folder of frames", low=0.01, high=1000)
+    rate: float = option(
+        25.0,
+        help=FRAME_RATE_HELP,
+        group="measurement",
+        metavar="FPS",
+        low=0.01,
+        high=1000,
+        common=True,
+    )
+    vgg_every: int = option(
+        8,
+        help="measure style and content on every so-many-th frame",
+        group="measurement",
+        metavar="FRAMES",
+        low=1,
+    )
+    vgg: Path | None = option(None, help=VGG_HELP, group="measurement", metavar="FILE")
     flow: str = option("auto", help=FLOW_HELP, group="motion", choices=("auto", "raft", "dis"))
-    flow_long_side: int | None = option(512, help=FLOW_SIDE_HELP, group="motion", low=32)
+    flow_long_side: int | None = option(
+        512, help=FLOW_SIDE_HELP, group="motion", metavar="PIXELS", low=32
+    )
     flow_dir: Path | None = option(
         None,
         help="folder with the true flow, one .flo from each frame to the next: gives e_stab",
         group="motion",
+        metavar="FOLDER",
     )
     occlusion_dir: Path | None = option(
-        None, help="with --flow-dir: folder of pictures, white where not to look", group="motion"
+        None,
+        help="with --flow-dir: folder of pictures, white where nothing is measured",
+        group="motion",
+        metavar="FOLDER",
     )
-    vgg: Path | None = option(
-        None, help="VGG-19 weights; none looks for them and fetches them", group="machine"
-    )
-    vgg_every: int = option(
-        8, help="look at style and content on each so many-th frame", group="machine", low=1
-    )
-    device: str = option("auto", help=DEVICE_HELP, group="machine")
-    quiet: bool = option(False, help="show no progress", group="machine")
+    device: str = option("auto", help=DEVICE_HELP, group="machine", metavar="DEVICE", common=True)
+    quiet: bool = option(False, help=QUIET_HELP, group="machine", common=True)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportConfig(StyleOptions):
     """Options of `python -m nst export`."""
 
-    output: Path = option(help="file to write, .onnx")
+    groups: ClassVar[tuple[str, ...]] = (REQUIRED, "model", "trained styles", "style pictures")
+
+    output: Path = option(help="file to write, .onnx", metavar="FILE")
     checkpoint: str | None = option(
-        None, help=CHECKPOINT_HELP + "fast, or what --style-path needs", group="one-pass"
+        None,
+        help=CHECKPOINT_HELP + "fast, or what --style-path needs",
+        group="model",
+        metavar="NAME",
+        common=True,
     )
     fixed_size: tuple[int, ...] | None = option(
         None,
-        help="height and width, for a runtime that needs to know them; none takes any",
+        help="height and width, for a runtime that needs to know them; none takes any size",
+        group="model",
+        metavar="PIXELS",
         low=16,
+        common=True,
     )
 
 

@@ -1,142 +1,206 @@
 """The options of training."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
-from nst.options.field import Checked, option
+from nst.options.field import REQUIRED, Checked, option
 from nst.options.shared import (
     DEVICE_HELP,
     PRECISION_HELP,
     PRECISIONS,
+    QUIET_HELP,
+    SEED_HELP,
+    STYLE_LAYERS,
     STYLE_PICTURE_SIDE,
+    VGG_HELP,
 )
+
+run_option = partial(option, group="run")
+start_option = partial(option, group="starting point")
+net_option = partial(option, group="net")
+loss_option = partial(option, group="losses")
+record_option = partial(option, group="record")
+machine_option = partial(option, group="machine")
 
 
 @dataclass(frozen=True)
 class TrainConfig(Checked):
     """Options of train.py."""
 
-    content_dir: Path = option(help="folder of photos and videos, searched with its subfolders")
-    style_dir: Path = option(help="folder of style pictures, named by their files; or one picture")
-    output: Path = option(help="checkpoint to write, .safetensors")
-    any_style: bool = option(
+    groups: ClassVar[tuple[str, ...]] = (
+        REQUIRED,
+        "run",
+        "starting point",
+        "losses",
+        "net",
+        "record",
+        "machine",
+    )
+
+    content_dir: Path = option(
+        help="folder of photos and videos, searched with its subfolders", metavar="FOLDER"
+    )
+    style_dir: Path = option(
+        help="folder of style pictures, each a style named after its file; or one picture",
+        metavar="FOLDER",
+    )
+    output: Path = option(help="checkpoint to write, .safetensors", metavar="FILE")
+    any_style: bool = run_option(
         False,
-        help="train an encoder that turns any picture into a style; subfolders of --style-dir have "
-        "equal chances, --style-size is the side of square crops",
+        help="train an encoder that turns any picture into a style; subfolders of --style-dir get "
+        "equal chances, and --style-size is the side of square crops",
+        common=True,
     )
-    minutes: float | None = option(
-        None, help="train for so long: the learning rate falls with the clock", low=0.05
+    minutes: float | None = run_option(
+        None,
+        help="train this long: the learning rate falls with the clock",
+        metavar="MINUTES",
+        low=0.05,
+        common=True,
     )
-    steps: int | None = option(
-        None, help="train for so many steps of the optimizer, in place of --minutes", low=1
+    steps: int | None = run_option(
+        None,
+        help="train for this many optimizer steps, in place of --minutes",
+        metavar="STEPS",
+        low=1,
+        common=True,
     )
-    batch: int = option(8, help="pictures a step, on each process", low=1)
-    pictures_per_style: int = option(
+    batch: int = run_option(
+        8, help="photos in each step, on each process", metavar="COUNT", low=1, common=True
+    )
+    pictures_per_style: int = run_option(
         2,
-        help="successive pictures of a batch that take one style and are compared with it as one "
+        help="successive photos of a batch that take one style and are compared with it as one "
         "canvas",
+        metavar="COUNT",
         low=1,
     )
-    crop_size: int = option(256, help="pixels of the square photo crops", low=64)
-    style_size: int = option(
-        STYLE_PICTURE_SIDE,
-        help="pixels of a style picture's shorter side: larger gives larger strokes",
-        low=64,
+    crop_size: int = run_option(
+        256, help="side of the square photo crops", metavar="PIXELS", low=64, common=True
     )
-    style_scales: tuple[float, ...] = option(
+    style_size: int = run_option(
+        STYLE_PICTURE_SIDE,
+        help="shorter side of a style picture: a larger one gives larger strokes",
+        metavar="PIXELS",
+        low=64,
+        common=True,
+    )
+    style_scales: tuple[float, ...] = run_option(
         (0.5, 1.0, 2.0),
         help="brush sizes to learn, as multiples of --style-size, rising; 1 is one of them",
+        metavar="FACTOR",
         low=0.1,
         high=8,
     )
-    learning_rate: float = option(
-        2e-3, help="its peak: a short rise, then half a cosine to 0", low=0
+    learning_rate: float = run_option(
+        2e-3,
+        help="highest learning rate: a short linear rise to it, then half a cosine to 0",
+        metavar="RATE",
+        low=0,
     )
-    warmup_steps: int = option(50, help="steps of the rise", group="losses", low=0)
-    init_checkpoint: str | None = option(
+    warmup_steps: int = run_option(
+        50, help="steps of the learning rate's rise", metavar="STEPS", low=0
+    )
+    seed: int = run_option(0, help=SEED_HELP, metavar="NUMBER", low=0, high=2**32 - 1)
+    init_checkpoint: str | None = start_option(
         None,
-        help="start from this checkpoint (or 'quality', 'fast'); new styles get new codes",
-        group="going on",
+        help="start from this checkpoint, or from 'quality' or 'fast'; new styles get new codes",
+        metavar="NAME",
+        common=True,
     )
-    only_codes: bool = option(
+    only_codes: bool = start_option(
         False,
-        help="with --init-checkpoint: train the codes, leave the net's convolutions",
-        group="going on",
+        help="train only the codes of the styles and keep the net of --init-checkpoint",
+        common=True,
     )
-    resume: bool = option(
-        False, help="go on where the interrupted run of --output stopped", group="going on"
+    resume: bool = start_option(False, help="continue the interrupted run of --output", common=True)
+    loss_net: str = loss_option(
+        "auto",
+        help="network of the losses: small is included and seven times faster than vgg19; auto "
+        "takes small on a CPU",
+        choices=("auto", "small", "vgg19"),
     )
-    widths: tuple[int, ...] | None = option(
+    content_weight: float = loss_option(
+        1.0, help="weight of the content loss", metavar="WEIGHT", low=0, common=True
+    )
+    style_weight: float = loss_option(
+        10.0, help="weight of the style loss", metavar="WEIGHT", low=0, common=True
+    )
+    tv_weight: float = loss_option(
+        0.5, help="weight of the total variation loss, which smooths", metavar="WEIGHT", low=0
+    )
+    temporal_weight: float = loss_option(
+        0.0,
+        help="weight of the temporal loss on pixels, along synthetic motion, against flicker; 0 "
+        "leaves both temporal losses out",
+        metavar="WEIGHT",
+        low=0,
+        common=True,
+    )
+    temporal_feature_weight: float = loss_option(
+        1.0,
+        help="weight of the temporal loss on the net's features, with --temporal-weight",
+        metavar="WEIGHT",
+        low=0,
+    )
+    identity_fraction: float = loss_option(
+        0.1,
+        help="fraction of the samples that train the identity, which --strength blends with",
+        metavar="FRACTION",
+        low=0,
+        high=0.9,
+    )
+    style_layers: tuple[str, ...] = loss_option(
+        (*STYLE_LAYERS, "relu5_1"),
+        help="layers of the style loss",
+        metavar="LAYER",
+    )
+    content_layers: tuple[str, ...] = loss_option(
+        ("relu3_1", "relu4_1"), help="layers of the content loss", metavar="LAYER"
+    )
+    vgg: Path | None = loss_option(None, help=VGG_HELP, metavar="FILE")
+    widths: tuple[int, ...] | None = net_option(
         None,
         help="channels of the three encoder stages; none takes 16 32 64, or those of "
-        "--init-checkpoint. A multiple of those makes the net grow",
-        group="net",
+        "--init-checkpoint; a multiple of those makes the net grow",
+        metavar="CHANNELS",
         low=4,
     )
-    blocks: int = option(5, help="residual blocks", group="net", low=1)
-    unshuffle: int = option(
-        2, help="side of the blocks of pixels that enter as one: 2 is fast, 1 the papers' net",
-        group="net", low=1, high=2,
-    )  # fmt: skip
-    grain: float = option(
+    blocks: int = net_option(5, help="number of residual blocks", metavar="COUNT", low=1)
+    unshuffle: int = net_option(
+        2,
+        help="side of the pixel blocks that enter the net as one: 2 is fast, 1 is the papers' net",
+        metavar="PIXELS",
+        low=1,
+        high=2,
+    )
+    grain: float = net_option(
         0.03,
-        help="noise in the input, here and when painting, which gives flat areas strokes; 0 is "
-        "none",
-        group="net",
+        help="noise in the input, in training and when painting, which gives flat areas strokes",
+        metavar="STRENGTH",
         low=0,
         high=0.5,
     )
-    loss_net: str = option(
-        "auto",
-        help="network of the losses: small, included and seven times faster; vgg19; auto takes "
-        "small on a CPU",
-        group="losses",
-        choices=("auto", "small", "vgg19"),
+    log_dir: Path | None = record_option(
+        None,
+        help="folder of the TensorBoard log; none makes one beside the checkpoint",
+        metavar="FOLDER",
     )
-    content_weight: float = option(1.0, help="weight of the content loss", group="losses", low=0)
-    style_weight: float = option(10.0, help="weight of the style loss", group="losses", low=0)
-    tv_weight: float = option(0.5, help="weight of the total variation", group="losses", low=0)
-    temporal_weight: float = option(
-        0.0,
-        help="weight of the change along synthetic motion, against flicker; 0 leaves it out",
-        group="losses",
-        low=0,
+    log_every: int = record_option(
+        50, help="steps between two entries of the log", metavar="STEPS", low=1
     )
-    temporal_feature_weight: float = option(
-        1.0,
-        help="weight of the change of the encoder's features along it, with --temporal-weight",
-        group="losses",
-        low=0,
+    save_every: int = record_option(
+        500, help="steps between two writes of the checkpoint", metavar="STEPS", low=1
     )
-    identity_fraction: float = option(
-        0.1, help="fraction of the samples that train 'leave it alone', for --strength",
-        group="losses", low=0, high=0.9,
-    )  # fmt: skip
-    content_layers: tuple[str, ...] = option(
-        ("relu3_1", "relu4_1"), help="layers of the content loss", group="losses"
+    validate_every: int = record_option(
+        500, help="steps between two validations on held-out photos", metavar="STEPS", low=1
     )
-    style_layers: tuple[str, ...] = option(
-        ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"),
-        help="layers of the style loss", group="losses",
-    )  # fmt: skip
-    vgg: Path | None = option(
-        None, help="VGG-19 weights; none looks for them and fetches them", group="losses"
+    holdout: int = record_option(
+        4, help="photos held out of training for validation", metavar="COUNT", low=1
     )
-    log_dir: Path | None = option(
-        None, help="TensorBoard's folder; none makes one beside --output", group="record"
-    )
-    log_every: int = option(50, help="steps between two entries of the log", group="record", low=1)
-    save_every: int = option(500, help="steps between two checkpoints", group="record", low=1)
-    validate_every: int = option(
-        500, help="steps between two looks at held-out photos", group="record", low=1
-    )
-    holdout: int = option(
-        4, help="photos kept out of training to validate on", group="record", low=1
-    )
-    seed: int = option(
-        0, help="start of all random numbers", group="machine", low=0, high=2**32 - 1
-    )
-    workers: int = option(2, help="processes that load pictures", group="machine", low=0)
-    device: str = option("auto", help=DEVICE_HELP, group="machine")
-    precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
-    quiet: bool = option(False, help="show no progress", group="machine")
+    workers: int = machine_option(2, help="processes that load pictures", metavar="COUNT", low=0)
+    device: str = machine_option("auto", help=DEVICE_HELP, metavar="DEVICE", common=True)
+    precision: str = machine_option("auto", help=PRECISION_HELP, choices=PRECISIONS)
+    quiet: bool = machine_option(False, help=QUIET_HELP, common=True)

@@ -96,26 +96,26 @@ def wanted_checkpoint(config: StyleOptions, otherwise: str) -> str:
 
 
 def wanted_shares(config: StyleOptions, checkpoint: Checkpoint) -> tuple[dict[str, float], float]:
-    """Return what --style, or --style-path with --style-weights, ask for, as `parse_style` does.
+    """Return what --style, or --style-path with --blend, ask for, as `parse_style` does.
 
     Raises:
         InputError: they contradict each other, or cannot be read.
     """
-    paths, weights = config.style_path, config.style_weights
+    paths, weights = config.style_path, config.blend
     if not paths:
         if weights:
-            raise InputError("--style-weights needs --style-path, a picture for each weight")
+            raise InputError("--blend needs --style-path, a picture for each weight")
         return shares_of(checkpoint, config.style)
     if config.style is not None:
         raise InputError("--style and --style-path were both given: leave out one")
     if weights and len(weights) != len(paths):
         raise InputError(
-            f"--style-weights has {len(weights)} numbers; --style-path has {len(paths)} pictures"
+            f"--blend has {len(weights)} numbers; --style-path has {len(paths)} pictures"
         )
     shares: dict[str, float] = {}
     for path, weight in zip(paths, weights or (1.0,) * len(paths), strict=True):
         shares[str(path)] = shares.get(str(path), 0.0) + weight
-    return _scaled(shares, "--style-weights"), 1.0
+    return _scaled(shares, "--blend"), 1.0
 
 
 def _scaled(shares: dict[str, float], text: str) -> dict[str, float]:

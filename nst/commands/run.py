@@ -1,0 +1,76 @@
+"""Run a command: options in, an exit status out, errors in one line."""
+
+import errno
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+
+from nst.commands.parser import parse
+from nst.errors import InputError
+from nst.options.field import flag_of
+
+
+def run(
+    main: Callable,
+    config_class: type,
+    description: str | None,
+    argv: Sequence[str] | None = None,
+    prog: str | None = None,
+) -> int:
+    """Call `main` with the options of the command line and return the script's exit status.
+
+    What `main` returns, if anything, is printed. `prog` is the name in the usage line; None takes
+    the script's.
+
+    What the user can put right becomes one line on stderr and status 2. Any other exception passes
+    through: it is a bug, and its traceback is needed.
+    """
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            answer = main(parse(config_class, description, argv, prog))
+            if answer:
+                print(answer)
+        except KeyboardInterrupt:
+            status, line = 130, "interrupted"
+        except BrokenPipeError:
+            # Whoever read our output has left; without this Python complains once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
+        except Exception as error:
+            if (message := _explain(error, config_class)) is None:
+                raise
+            status, line = 2, f"error: {message}"
+        else:
+            return 0
+    print(line, file=sys.stderr)
+    return status
+
+
+def _explain(error: Exception, config_class: type) -> str | None:
+    """Return the line that tells the user what to put right, None when the error is a bug."""
+    text = " ".join(str(error).split())
+    if isinstance(error, InputError):
+        # One raised in a loader's process arrives with that process's traceback before it.
+        return text.rpartition("InputError: ")[2]
+    names = {kind.__name__ for kind in type(error).__mro__}
+    memory = ("not enough memory", "out of memory", "t allocate memory")  # can't, cannot
+    # PyTorch has no one type for it: some of its errors can only be told by their text.
+    if names & {"MemoryError", "OutOfMemoryError"} or any(m in text.lower() for m in memory):
+        known = {spec.name for spec in fields(config_class)}
+        cure = next((flag_of(n) for n in ("long_side", "batch") if n in known), None)
+        return "not enough memory" + (f"; try a smaller {cure}" if cure else "")
+    # safetensors passes the system's text on; torch.save only notices that its file is too short.
+    full = ("No space left on device", "unexpected pos")
+    if getattr(error, "errno", None) == errno.ENOSPC or any(f in text for f in full):
+        name = getattr(error, "filename", None)
+        return "no space left on the disk" + (f" for {name}" if name else "")
+    return None
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    tqdm = sys.modules.get("tqdm")  # when a bar is on the screen the line belongs above it
+    write = tqdm.tqdm.write if tqdm else print
+    write(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
