@@ -67,7 +67,7 @@ class EvaluationConfig(Checked):
     )
     alone: Path | None = option(
         None,
-        help="the same video stylized without memory of earlier frames: gives lost detail and ghosts",
+        help="the same video stylized without temporal blending: gives lost detail and ghosts",
         group="measurement",
         metavar="VIDEO",
     )
