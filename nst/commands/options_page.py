@@ -1,6 +1,6 @@
 """The reference of every option, docs/options.md, made from what makes the command lines.
 
-python -m nst options > docs/options.md
+nst options > docs/options.md
 """
 
 from dataclasses import MISSING, Field
@@ -28,7 +28,7 @@ option that belongs to one method says so, and is refused with another: `--metho
 `--config FILE.toml` takes options from a file, where `long_side = 640` stands for `--long-side 640`
 and `quiet = true` for `--quiet`; options on the command line win over the file's.
 
-This page is made by `python -m nst options > docs/options.md`.
+This page is made by `nst options > docs/options.md`.
 """
 
 
