@@ -74,9 +74,9 @@ class VideoReader:
             self._first = next(self._pictures, None)
             if self._first is None:
                 raise InputError(self._why_empty(path, start))
-            begin = self._decoder.ticks(self._first)
+            begin = self._first.pts
             origin = round(self._decoder.origin / self._decoder.stream.time_base)
-            self._begin = origin if begin is None else begin if start else min(begin, origin)
+            self._begin = begin if start else min(begin, origin)
             self._turn = turn_of(self._first)
             self.info = self._describe(path, duration)
         except BaseException:
@@ -89,8 +89,7 @@ class VideoReader:
         picture, self._first = self._first, None
         pts = -1
         while picture is not None:
-            ticks = self._decoder.ticks(picture)
-            pts = pts + 1 if ticks is None else max(ticks - self._begin, pts + 1)
+            pts = max(picture.pts - self._begin, pts + 1)
             array = to_rgb(picture, convert, *look)
             yield Frame(to_float(array), pts, picture.duration or 0)
             picture = next(self._pictures, None)

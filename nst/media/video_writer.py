@@ -14,9 +14,10 @@ from nst.core.places import Place
 from nst.core.tensors import to_uint8
 from nst.core.threads import interrupts_held_back
 from nst.errors import InputError
-from nst.media.encoder import SOUND, FileEncoder
+from nst.media.encoder import FileEncoder
 from nst.media.frames import Frame, StreamInfo
 from nst.media.gif import GifEncoder
+from nst.media.sound import ENCODERS
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -51,8 +52,8 @@ def create_video(
     path = Path(path)
     suffix = path.suffix.lower()
     folder = path.is_dir() or not suffix
-    if not folder and suffix not in (*SOUND, ".gif"):
-        kinds = ", ".join((*SOUND, ".gif"))
+    if not folder and suffix not in (*ENCODERS, ".gif"):
+        kinds = ", ".join((*ENCODERS, ".gif"))
         raise InputError(f"{path}: unknown ending {suffix}; give {kinds} or none for a folder")
     if info.path and path.exists() and info.path.exists() and path.samefile(info.path):
         raise InputError(f"{path}: is the input; give the output another name")
