@@ -204,13 +204,31 @@ def test_a_state_that_does_not_fit_is_refused(config, monkeypatch):
         train(config)
     before = config.output.read_bytes()
     Recorder(monkeypatch, lambda: pytest.fail("trained"), at=0)
-    with pytest.raises(InputError, match="does not fit this run"):
+    with pytest.raises(InputError, match="--widths was .*8, 8, 8.* and is .*8, 8, 16"):
         train(replace(config, resume=True, widths=(8, 8, 16)))
     (state,) = config.output.parent.glob("*.state.pt")
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(InputError, match="does not fit this run"):
         train(replace(config, resume=True))
     assert config.output.read_bytes() == before
+
+
+def test_a_run_goes_on_with_its_own_styles_only(config, monkeypatch, tmp_path):
+    Recorder(monkeypatch, raising(KeyboardInterrupt()), at=2)
+    with pytest.raises(KeyboardInterrupt):
+        train(config)
+    Recorder(monkeypatch, lambda: pytest.fail("trained"), at=0)
+    with pytest.raises(InputError, match="unfinished run: give --resume"):
+        train(config)
+    wave = config.style_dir / "wave.png"
+    whole = wave.read_bytes()
+    Image.fromarray(media.picture(50)).save(wave)
+    with pytest.raises(InputError, match="the picture of wave is another than before"):
+        train(replace(config, resume=True))
+    wave.unlink()
+    (config.style_dir / "other.png").write_bytes(whole)
+    with pytest.raises(InputError, match="styles were .*wave.* and are .*other"):
+        train(replace(config, resume=True))
 
 
 DRIVER = """

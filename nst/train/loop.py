@@ -25,7 +25,7 @@ from nst.train.log import TrainingLog, describe
 from nst.train.schedule import Schedule, learning_rate
 from nst.train.sources import LossNet, find_targets
 from nst.train.start import check, start
-from nst.train.state import check_output, resume, save
+from nst.train.state import check_output, check_same_run, describe_run, resume, save
 from nst.train.synthetic_motion import second_frame, true_second_frame
 from nst.train.terms import losses
 
@@ -60,6 +60,9 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
         )
     held_out, contents = hold_out(contents, config.holdout)
     targets = find_targets(config)
+    run = describe_run(config, targets.files, len(contents))
+    if config.resume:
+        check_same_run(config, run)
     keep_memory()
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
@@ -132,21 +135,21 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
                 if log and (step % config.validate_every == 0 or progress >= 1):
                     log.validate(step, net, targets.held_out(), loss_net, held_out, config)
                 if rank == 0 and _save_is_due(config, step, progress, saved):
-                    save(config, checkpoint, targets, optimizer, step, progress)
+                    save(config, run, checkpoint, targets, optimizer, step, progress)
                     saved = progress
                 if interrupt.is_set():
                     raise KeyboardInterrupt
     except KeyboardInterrupt:
         if rank == 0 and schedule.step > first:
             done = min(schedule.progress(), 1 - 1e-6)
-            save(config, checkpoint, targets, optimizer, schedule.step, done)
+            save(config, run, checkpoint, targets, optimizer, schedule.step, done)
         raise
     finally:
         bar.close()
         if log:
             log.writer.close()
     if rank == 0:
-        save(config, checkpoint, targets, optimizer, schedule.step, 1.0)
+        save(config, run, checkpoint, targets, optimizer, schedule.step, 1.0)
 
 
 def _loss_net(config: TrainConfig, device: torch.device) -> LossNet:

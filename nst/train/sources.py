@@ -16,7 +16,7 @@ from nst.models.small_vgg import SmallVGGFeatures
 from nst.models.style_encoder import StyleEncoder
 from nst.models.vgg import VGGFeatures
 from nst.options.train import TrainConfig
-from nst.styles.pictures import find_styles, load_style, small_copy
+from nst.styles.pictures import find_styles, load_style, small_copy, style_name
 from nst.train.datasets import AnySamples, Samples, group_styles, hold_out, load_contents
 
 # A code learns from its own style's samples only, so its steps are larger than the net's.
@@ -146,9 +146,10 @@ class AnyStyle:
                 f"--style-dir has {len(pictures)} pictures that can be used; "
                 f"it needs more than the {config.holdout} of --holdout"
             )
+        self.files = {str(file.relative_to(config.style_dir)): file for file in pictures}
         unseen, pictures = hold_out(pictures, config.holdout)
         self.groups = group_styles(config.style_dir, pictures)
-        self.unseen = {picture.stem: picture for picture in unseen}
+        self.unseen = {style_name(picture): picture for picture in unseen}
         self.names = list(self.unseen)
 
     def samples(self, contents: list) -> AnySamples:

@@ -1,6 +1,10 @@
 """What an interrupted training run needs to go on as if it had not been."""
 
+import hashlib
 import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -9,6 +13,13 @@ from nst.core.files import replacing
 from nst.errors import InputError
 from nst.models.checkpoint import Checkpoint, save_checkpoint
 from nst.options.train import TrainConfig
+
+# What may differ between a run and the one that goes on with it: where things are, how long it
+# takes, how it is recorded and on what machine. What the pictures show is compared by itself.
+FREE = (
+    *("resume", "quiet", "output", "content_dir", "style_dir", "steps", "minutes", "log_dir"),
+    *("log_every", "save_every", "validate_every", "workers", "device", "precision", "vgg"),
+)
 
 
 def state_path(config: TrainConfig) -> Path:
@@ -27,16 +38,80 @@ def check_output(config: TrainConfig) -> None:
         raise InputError(f"--output is {output}: its ending must be .safetensors")
     if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
         raise InputError(f"the folder {output.parent} of --output is missing or cannot be written")
-    if config.resume and not state_path(config).is_file():
-        raise InputError(f"--resume found no {state_path(config)}: start the run without it")
+    path = state_path(config)
+    if config.resume and not path.is_file():
+        raise InputError(f"--resume found no {path}: start the run without it")
+    if path.exists() and not config.resume:
+        raise InputError(
+            f"{path} is of an unfinished run: give --resume to go on with it, another --output, or "
+            "delete that file"
+        )
+
+
+def describe_run(config: TrainConfig, styles: Mapping[str, Path], photos: int) -> dict:
+    """Return what has to be the same where a run goes on: options, styles and photos.
+
+    Args:
+        styles: the style pictures by their names.
+        photos: how many there are to train on.
+    """
+    options = {name: str(value) for name, value in asdict(config).items() if name not in FREE}
+    digests = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in styles.items()}
+    return {"options": options, "styles": digests, "photos": photos}
+
+
+def check_same_run(config: TrainConfig, run: dict) -> None:
+    """Refuse to go on with other options or styles than those the run was begun with.
+
+    Args:
+        run: of `describe_run`, as it is now.
+
+    Raises:
+        InputError: names what differs; or the state is no such file.
+    """
+    path = state_path(config)
+    try:
+        before = torch.load(path, map_location="cpu", weights_only=True)["run"]
+        then, styles, photos = before["options"], before["styles"], before["photos"]
+    except Exception as error:  # torch.load raises many kinds for a file that is not its own
+        raise InputError(_does_not_fit(path)) from error
+    for name, value in run["options"].items():
+        if then.get(name) != value:
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(
+                f"--resume: {flag} was {then.get(name)} and is {value}; give the same options"
+            )
+    if styles.keys() != run["styles"].keys():
+        raise InputError(
+            f"--resume: the styles were {', '.join(styles)} and are {', '.join(run['styles'])}; "
+            "give the same --style-dir"
+        )
+    changed = [name for name, digest in styles.items() if digest != run["styles"][name]]
+    if changed:
+        raise InputError(
+            f"--resume: the picture of {', '.join(changed)} is another than before; "
+            "give the same --style-dir"
+        )
+    if photos != run["photos"]:
+        warnings.warn(
+            f"--content-dir had {photos} pictures and has {run['photos']}: it goes on with these",
+            stacklevel=2,
+        )
 
 
 def save(
-    config: TrainConfig, checkpoint: Checkpoint, targets, optimizer, step: int, progress: float
+    config: TrainConfig,
+    run: dict,
+    checkpoint: Checkpoint,
+    targets,
+    optimizer,
+    step: int,
+    progress: float,
 ) -> None:
     """Write the checkpoint and, until all is done, the state to resume from.
 
     Args:
+        run: of `describe_run`.
         targets: `StyleTable` or `AnyStyle`, which holds the codes.
         progress: of the whole run, 0 to 1.
     """
@@ -49,6 +124,7 @@ def save(
         path.unlink(missing_ok=True)
         return
     state = {
+        "run": run,
         "step": step,
         "progress": progress,
         "net": checkpoint.net.state_dict(),
@@ -78,7 +154,8 @@ def resume(config: TrainConfig, checkpoint: Checkpoint, targets, optimizer) -> t
         torch.set_rng_state(state["random"])
         return state["step"], state["progress"]
     except Exception as error:  # torch.load raises many kinds for a file that is not its own
-        raise InputError(
-            f"{state_path(config)} does not fit this run: give the same options, "
-            "or start without --resume"
-        ) from error
+        raise InputError(_does_not_fit(state_path(config))) from error
+
+
+def _does_not_fit(path: Path) -> str:
+    return f"{path} does not fit this run: give the same options, or delete it and start anew"
