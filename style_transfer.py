@@ -9,9 +9,9 @@ from nst.options.stylize import PictureConfig
 
 def main(config: PictureConfig) -> None:
     """Stylize the pictures that `config` names."""
-    from nst.commands.stylize import stylize_pictures  # late: --help must not wait for torch
+    from nst.commands.stylize import pictures  # late: --help must not wait for torch
 
-    stylize_pictures(config)
+    pictures(config)
 
 
 if __name__ == "__main__":

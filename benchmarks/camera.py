@@ -16,11 +16,11 @@ from statistics import median
 import cv2
 import numpy as np
 
-import nst.stylize.videos
 from nst.core.color import luminance
 from nst.core.tensors import to_uint8
-from nst.media.frames import Frame
+from nst.media.frames import Frame, PaintedFrame
 from nst.options.stylize import VideoConfig
+from nst.stylize.videos import one_pass_video
 
 SIZE, RATE = (360, 640), 30.0
 BITS, BLOCK = 14, 40  # 16 seconds until the clock starts again
@@ -84,19 +84,11 @@ class Screen:
     def __init__(self) -> None:
         self.shown: list[float] = []
         self.ages: list[int] = []
-        Screen.last = self
 
-    def show(self, frame: Frame) -> bool:
-        to_uint8(frame.image)  # as the window needs it
+    def show(self, frame: PaintedFrame) -> None:
+        to_uint8(frame.result.image)  # as the window needs it
         self.shown.append(time.monotonic())
-        self.ages.append((milliseconds() - moment_of(frame)) % 2**BITS)
-        return True
-
-    def __enter__(self) -> "Screen":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
+        self.ages.append((milliseconds() - moment_of(frame.result)) % 2**BITS)
 
 
 def main() -> None:
@@ -108,21 +100,17 @@ def main() -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Camera)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    nst.stylize.videos.Window = Screen
     print(f"camera of {RATE:g} frames/s, 640x360  frames/s  latency ms: median  worst of 95 %")
     for flow, label in (("none", "each frame alone"), ("dis", "held still along the motion")):
-        nst.stylize.videos.one_pass_video(
-            VideoConfig(
-                input_video=f"http://127.0.0.1:{server.server_port}/",
-                show=True,
-                checkpoint=options.checkpoint,
-                duration=options.seconds,
-                flow=flow,
-                quiet=True,
-            )
+        screen = Screen()
+        config = VideoConfig(
+            input_video=f"http://127.0.0.1:{server.server_port}/",
+            checkpoint=options.checkpoint,
+            duration=options.seconds,
+            flow=flow,
         )
+        one_pass_video(config, on_frame=screen.show)
         # The first second warms up.
-        screen = Screen.last
         settled = [i for i, t in enumerate(screen.shown) if t > screen.shown[0] + 1]
         ages = sorted(screen.ages[i] for i in settled)
         rate = (len(settled) - 1) / (screen.shown[-1] - screen.shown[settled[0]])

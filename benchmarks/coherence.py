@@ -52,7 +52,9 @@ from nst.options.shared import STYLE_PICTURE_SIDE
 from nst.options.stylize import VideoConfig
 from nst.styles.codes import style_code
 from nst.styles.pictures import find_styles, load_style
-from nst.stylize.frames import Paint, followed, stylize_frames
+from nst.styles.spec import parse_style
+from nst.stylize.frames import followed, stylize_frames
+from nst.stylize.paint import Paint
 
 CPU = torch.device("cpu")
 BLEND = VideoConfig.__dataclass_fields__["temporal_blend"].default
@@ -119,7 +121,7 @@ class Way:
 
     def paint(self, frames: list[Frame], style: str) -> list[Tensor]:
         """Return the painted images."""
-        code = style_code(self.checkpoint, style)
+        code = style_code(self.checkpoint, parse_style(style))
         paint = Paint(self.checkpoint.net.to(self.dtype), code, self.dtype)
         # Grain has to follow the motion even where nothing else does.
         wanted = self.blend or self.checkpoint.grain
@@ -130,7 +132,7 @@ class Way:
             in_background(followed(frames, CPU, tracker, grain=self.checkpoint.grain)) as scenes,
         ):
             painted = stylize_frames(scenes, paint, self.blend, workers=workers)
-            return [frame.image for frame in painted]
+            return [frame.result.image for frame in painted]
 
 
 def _frames(clip: Path, long_side: int, count: int) -> Iterator[Frame]:

@@ -8,7 +8,6 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache, partial
@@ -21,14 +20,13 @@ import torch
 from skimage import data
 from torch import Tensor
 
-import nst.stylize.videos
 from benchmarks.optimize import Textbook, textbook
 from benchmarks.peer_nets import STYLE_SIDE, STYLES, AdaIN, Magenta, MagentaStyles
 from benchmarks.plain_net import PlainNet
 from nst.core.device import choose_dtype
 from nst.core.tensors import fit, pad_to_multiple, resize, to_float, to_uint8
 from nst.media.folders import list_pictures
-from nst.media.frames import Frame
+from nst.media.frames import PaintedFrame
 from nst.media.images import center_crop, read_picture
 from nst.media.video_reader import open_video
 from nst.models.checkpoint import load_checkpoint
@@ -40,9 +38,10 @@ from nst.options.shared import STYLE_PICTURE_SIDE
 from nst.options.stylize import PaintOptions, VideoConfig
 from nst.styles.codes import style_code
 from nst.styles.pictures import load_style
-from nst.styles.spec import ANY_STYLE
+from nst.styles.spec import ANY_STYLE, parse_style
 from nst.styles.tuning import code_tuner
 from nst.stylize.forward import stylize
+from nst.stylize.videos import one_pass_video
 
 CPU = torch.device("cpu")
 WARM_UP = 2  # frames of each clip that the clock leaves out
@@ -74,7 +73,7 @@ def adain(style: Path) -> Paint:
 def johnson(style: Path) -> Paint:
     """Johnson's net as a textbook writes it, with the weights of our quality net."""
     checkpoint = load_checkpoint("quality")
-    net = PlainNet(checkpoint.net, style_code(checkpoint, style.stem)[0])
+    net = PlainNet(checkpoint.net, style_code(checkpoint, parse_style(style.stem))[0])
 
     @torch.inference_mode()
     def paint(image: Tensor) -> Tensor:
@@ -104,7 +103,7 @@ def one_pass(style: Path, checkpoint: str) -> Paint:
 
     def paint(image: Tensor) -> Tensor:
         tune = code_tuner(loaded.net, lambda: [image], PaintOptions.refine_steps)
-        code = style_code(loaded, _called(style, checkpoint), tune=tune)
+        code = style_code(loaded, parse_style(_called(style, checkpoint)), tune=tune)
         return stylize(net, image, code, dtype)
 
     return paint
@@ -194,36 +193,23 @@ def stylize_frames(
     checkpoint: str, style: Path, clip: Path, long_side: int, count: int
 ) -> tuple[list[np.ndarray], float]:
     """Return the same as `paint_frames`, by `stylize_video` as it is by default."""
-    screen = Screen(count)
-    nst.stylize.videos.Window = lambda: nullcontext(screen)
-    called = _called(style, checkpoint)
-    nst.stylize.videos.one_pass_video(
-        VideoConfig(
-            input_video=str(clip),
-            show=True,
-            checkpoint=checkpoint,
-            style=called,
-            long_side=long_side,
-            device="cpu",
-            quiet=True,
-        )
+    painted: list[np.ndarray] = []
+    times: list[float] = []
+
+    def keep(frame: PaintedFrame) -> bool:
+        times.append(time.perf_counter())
+        painted.append(to_uint8(frame.result.image))
+        return len(painted) < count
+
+    config = VideoConfig(
+        input_video=str(clip),
+        checkpoint=checkpoint,
+        style=_called(style, checkpoint),
+        long_side=long_side,
+        device="cpu",
     )
-    seconds = screen.times[-1] - screen.times[WARM_UP - 1]
-    return screen.shown, seconds / (len(screen.times) - WARM_UP)
-
-
-class Screen:
-    """Stands in for the window: keeps what is shown, and when, and leaves after `count` frames."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.shown: list[np.ndarray] = []
-        self.times: list[float] = []
-
-    def show(self, frame: Frame) -> bool:
-        self.times.append(time.perf_counter())
-        self.shown.append(to_uint8(frame.image))
-        return len(self.shown) < self.count
+    one_pass_video(config, on_frame=keep)
+    return painted, (times[-1] - times[WARM_UP - 1]) / (len(times) - WARM_UP)
 
 
 def read_frames(clip: Path, long_side: int, count: int) -> Iterator[Tensor]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nst.commands.stylize import stylize_video
+from nst.api import run_video
 from nst.core.device import choose_device, choose_dtype
 from nst.media.video_reader import open_video
 from nst.models.deeplab import LONG_SIDE, Segmenter
@@ -95,7 +95,7 @@ def print_cost(video: Path, rounds: int) -> None:
             for name, config in runs.items():
                 for part, duration in (("start", 1.0), ("whole", None)):
                     begin = time.perf_counter()
-                    stylize_video(replace(config, duration=duration))
+                    run_video(replace(config, duration=duration))
                     times[name, part].append(time.perf_counter() - begin)
     best = {key: min(seconds[1:]) for key, seconds in times.items()}
     frame = {name: (best[name, "whole"] - best[name, "start"]) / later for name in runs}

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.plain_net import PlainNet
-from nst.commands.stylize import stylize_video
+from nst.api import run_video
 from nst.core.device import choose_dtype
 from nst.media.frames import Frame, StreamInfo
 from nst.media.video_reader import open_video
@@ -142,7 +142,7 @@ def main() -> None:
                         temporal_blend=blend,
                         quiet=True,
                     )
-                    calls[f"ours {precision} {label}"] = lambda config=config: stylize_video(config)
+                    calls[f"ours {precision} {label}"] = lambda config=config: run_video(config)
             times = {call: min(seconds(work) for _ in range(2)) for call, work in calls.items()}
             for call, took in times.items():
                 ratio = times["plain float32"] / took

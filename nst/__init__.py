@@ -2,7 +2,17 @@
 
 Each package answers one question, and imports only from those to its left (`tests/test_layers.py`):
 `errors < core, options < media, models < motion < losses < styles < regions < stylize, optimize,
-train < export < commands`. The conventions that every function keeps, said once:
+train < export < api < commands`.
+
+As Python, with the options of the command line:
+
+    net = nst.load("fast")
+    painted = net.stylize("photo.jpg", style="great_wave")
+    report = nst.stylize_video("in.mp4", "out.mp4", style="great_wave")
+    picture = nst.optimize("photo.jpg", "painting.jpg")
+    nst.train("photos", "styles", "mine.safetensors")
+
+The conventions that every function keeps:
 
 - **Image**: float32 `(N, 3, H, W)`, RGB, sRGB-encoded, in [0, 1], always batched. uint8 lives only
   where pictures and videos are read and written; ImageNet statistics and other ranges only inside
@@ -19,4 +29,51 @@ train < export < commands`. The conventions that every function keeps, said once
 - **Device and dtype** follow the input.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nst.api import Net, load, stylize_video
+    from nst.core.progress import Progress
+    from nst.core.reports import PictureReport, TrainReport, VideoReport
+    from nst.errors import InputError
+    from nst.media.frames import PaintedFrame
+
 __version__ = "0.1.0"
+__all__ = [
+    "InputError",
+    "Net",
+    "PaintedFrame",
+    "PictureReport",
+    "Progress",
+    "TrainReport",
+    "VideoReport",
+    "load",
+    "optimize",
+    "stylize_video",
+    "train",
+]
+# Where each public name is; imported when first used, so that `import nst` needs no torch.
+_PLACES = {
+    "InputError": "nst.errors",
+    "Net": "nst.api",
+    "PaintedFrame": "nst.media.frames",
+    "PictureReport": "nst.core.reports",
+    "Progress": "nst.core.progress",
+    "TrainReport": "nst.core.reports",
+    "VideoReport": "nst.core.reports",
+    "load": "nst.api",
+    "stylize_video": "nst.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(import_module(_PLACES[name]), name)
+    if name in ("optimize", "train"):  # packages that can be called
+        return import_module(f"nst.{name}")
+    raise AttributeError(f"module 'nst' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -31,7 +31,7 @@ COMMANDS = {
     nst picture --content-path in.jpg --style-path wave.jpg --output out.png
 """,
         "nst.options.stylize:PictureConfig",
-        "nst.commands.stylize:stylize_pictures",
+        "nst.commands.stylize:pictures",
     ),
     "video": Command(
         """Stylize a video; timing and sound are kept.

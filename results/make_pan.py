@@ -25,7 +25,9 @@ from nst.motion.coherence import MotionTracker
 from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
 from nst.styles.codes import style_code
-from nst.stylize.frames import Paint, followed, stylize_frames
+from nst.styles.spec import parse_style
+from nst.stylize.frames import followed, stylize_frames
+from nst.stylize.paint import Paint
 
 SIZE = (240, 320)
 FRAMES, CAT_STEP, WALL_STEP = 32, 4, 3  # pixels a frame
@@ -54,12 +56,12 @@ def main() -> None:
     checkpoint = load_checkpoint("fast")
     dtype = choose_dtype("auto", torch.device("cpu"))
     given = [Frame(to_float(frame.copy()), t) for t, frame in enumerate(frames())]
-    code = style_code(checkpoint, STYLE)
+    code = style_code(checkpoint, parse_style(STYLE))
     scenes = followed(given, torch.device("cpu"), MotionTracker(FlowEstimator()))
     sheet = Sheet()
     painted = stylize_frames(scenes, Paint(checkpoint.net.to(dtype), code, dtype), blend)
     for frame, result in zip(given, painted, strict=True):
-        sheet.add(frame.image, result.image)
+        sheet.add(frame.image, result.result.image)
     save_image(sheet.image(), Path(__file__).parent / "pan.jpg")
 
 

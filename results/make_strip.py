@@ -18,6 +18,7 @@ from nst.commands.list_styles import thumbnail
 from nst.media.images import read_picture, save_image
 from nst.models.checkpoint import load_checkpoint
 from nst.styles.codes import style_code
+from nst.styles.spec import parse_style
 from nst.stylize.forward import stylize
 
 ROWS = (
@@ -33,7 +34,9 @@ def main() -> None:
         content = thumbnail(Image.fromarray(photo))
         row = [content]
         for style in styles:
-            painted = stylize(checkpoint.net, content, style_code(checkpoint, style), torch.float32)
+            painted = stylize(
+                checkpoint.net, content, style_code(checkpoint, parse_style(style)), torch.float32
+            )
             row += [thumbnail(read_picture(BytesIO(checkpoint.pictures[style]))), painted]
         rows.append(torch.cat(row, 3))
     save_image(torch.cat(rows, 2), Path(__file__).with_name("strip.jpg"))

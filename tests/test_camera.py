@@ -13,11 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
+import nst.stylize.paint
+from nst.api import run_video
 from nst.errors import InputError
 from nst.media.camera import CameraReader, is_live
 from nst.media.video_reader import open_video
 from nst.options.stylize import VideoConfig
-from nst.stylize import videos as video
+from nst.stylize.videos import one_pass_video
 
 SIZE = (48, 64)
 RATE = 50.0
@@ -127,7 +129,7 @@ def test_a_camera_is_painted_into_a_file(camera, tiny_path, tmp_path, mirror):
         input_video=camera(400).url, output_video=output, checkpoint=str(tiny_path), quiet=True,
         strength=0.0, duration=1.0, mirror=mirror, flow="none", device="cpu",
     )  # fmt: skip
-    video.one_pass_video(config)
+    one_pass_video(config)
     with open_video(output) as reader:
         frames = list(reader)
     assert len(frames) > 2
@@ -147,13 +149,13 @@ def test_a_style_is_tuned_on_a_picture_that_had_time_for_the_light(
         time.sleep(0.5)
         return lambda picture, code: code
 
-    monkeypatch.setattr(video, "code_tuner", tuner)
+    monkeypatch.setattr(nst.stylize.paint, "code_tuner", tuner)
     output = tmp_path / "out.mkv"
     config = VideoConfig(
         input_video=camera(60).url, output_video=output, checkpoint=str(tiny_path), quiet=True,
         flow="none", device="cpu",
     )  # fmt: skip
-    video.one_pass_video(config)
+    one_pass_video(config)
     assert len(seen) == 1 and seen[0] > 0.3 * RATE
     with open_video(output) as reader:
         times = [frame.pts * reader.info.time_base for frame in reader]
@@ -162,7 +164,7 @@ def test_a_style_is_tuned_on_a_picture_that_had_time_for_the_light(
 
 def test_somebody_must_see_it(tiny_path):
     with pytest.raises(InputError, match="nothing would be seen"):
-        video.one_pass_video(VideoConfig(input_video="0", checkpoint=str(tiny_path)))
+        one_pass_video(VideoConfig(input_video="0", checkpoint=str(tiny_path)))
 
 
 @pytest.mark.parametrize("display", ["", "nonsense", ":4095", "127.0.0.1:4095"])
@@ -174,7 +176,7 @@ def test_without_a_display_the_window_is_one_line(camera, tiny_path, monkeypatch
         input_video=camera(100).url, show=True, checkpoint=str(tiny_path), quiet=True, device="cpu"
     )
     with pytest.raises(InputError, match="--show needs a display"):
-        video.one_pass_video(config)
+        run_video(config)
 
 
 class TestCameraOrFile:

@@ -15,6 +15,7 @@ from nst.media.images import read_picture, small_jpeg
 from nst.models.checkpoint import SHIPPED, load_checkpoint, save_checkpoint
 from nst.options.tools import CatalogueConfig
 from nst.styles.codes import style_code
+from nst.styles.spec import parse_style
 from nst.stylize.forward import stylize
 
 PITCH = SIDE + MARGIN
@@ -47,7 +48,9 @@ def test_a_sheet_has_each_style_picture_above_the_photo_in_that_style(tiny, tmp_
         column = found[:, MARGIN + i * PITCH :][:, :SIDE]
         assert (column[:LABEL_HEIGHT] < 128).any() and (column[LABEL_HEIGHT:top] == 255).all()
         assert np.abs(column[top : top + SIDE] - colour).max() <= 3  # it went through a JPEG
-        painted = stylize(tiny.net, to_float(levels), style_code(tiny, name), torch.float32)
+        painted = stylize(
+            tiny.net, to_float(levels), style_code(tiny, parse_style(name)), torch.float32
+        )
         expected = painted[0].permute(1, 2, 0).numpy() * 255
         assert np.abs(column[top + PITCH :][:SIDE] - expected).max() <= 0.51
     assert found.shape == (top + 2 * PITCH + MARGIN, MARGIN + 2 * PITCH, 3)

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from skimage import data
 
+from nst.commands.summary import video_summary
 from nst.core.tensors import resize, to_float
 from nst.media.frames import Frame
 from nst.models.checkpoint import load_checkpoint
@@ -15,8 +16,9 @@ from nst.motion.coherence import MotionTracker
 from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
 from nst.styles.codes import style_code
-from nst.stylize import videos as video
-from nst.stylize.frames import Paint, followed, stylize_frames
+from nst.stylize.frames import followed, stylize_frames
+from nst.stylize.paint import Paint
+from nst.stylize.videos import one_pass_video
 
 BLEND = VideoConfig.__dataclass_fields__["temporal_blend"].default
 
@@ -25,7 +27,7 @@ def painted(checkpoint, images, workers=1):
     frames = [Frame(image, t) for t, image in enumerate(images)]
     paint = Paint(checkpoint.net, style_code(checkpoint, None), torch.float32)
     scenes = followed(frames, torch.device("cpu"), MotionTracker(FlowEstimator()))
-    return [frame.image for frame in stylize_frames(scenes, paint, BLEND, workers=workers)]
+    return [frame.result.image for frame in stylize_frames(scenes, paint, BLEND, workers=workers)]
 
 
 def gliding(picture, count):
@@ -78,7 +80,11 @@ def test_a_report_says_what_the_line_says_and_more(tiny_path, tmp_path, style):
     options = {"checkpoint": str(tiny_path), "style": style, "device": "cpu", "quiet": True}
     options |= {"input_video": tmp_path / "in", "output_video": tmp_path / "out"}
     with pytest.warns(UserWarning, match="style is not measured: .*no picture of the style"):
-        line = video.one_pass_video(VideoConfig(**options, report=tmp_path / "report.json"))
+        report = one_pass_video(VideoConfig(**options, report=tmp_path / "report.json"))
+    line = video_summary(report)
+    assert (report.frames, report.complete, report.output) == (12, True, tmp_path / "out")
+    assert report.size == (96, 128) and report.fps > 12 / report.seconds > 0
+    assert [w for w in report.warnings if "no picture of the style" in w]
     figures = json.loads((tmp_path / "report.json").read_text())
     assert figures["frames"] == 12 and figures["flow"] == "dis"
     assert len(figures["over_time"]["1"]["frame"]) == 11

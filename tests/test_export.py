@@ -19,7 +19,8 @@ from nst.core.tensors import resize, to_float
 from nst.errors import InputError
 from nst.models.checkpoint import Checkpoint, load_checkpoint
 from nst.options.tools import ExportConfig
-from nst.styles.codes import chosen_style
+from nst.styles.codes import style_codes
+from nst.styles.spec import style_of
 from nst.stylize.forward import stylize
 
 # No multiple of 4 both ways; at 160 pixels and less the identity is looked at as it is, above on a
@@ -34,10 +35,10 @@ def photos(shape: tuple[int, ...]) -> Tensor:
 
 
 def ours(config: ExportConfig, checkpoint: Checkpoint, images: Tensor) -> np.ndarray:
-    code, share = chosen_style(config, checkpoint)
+    code, weight = style_codes(checkpoint, (style_of(config),), config.strength)
     identity = checkpoint.codes[:1]
     rows = [
-        stylize(checkpoint.net, image[None], code, torch.float32, identity, share)
+        stylize(checkpoint.net, image[None], code, torch.float32, identity, weight)
         for image in images
     ]
     return torch.cat(rows).numpy()

@@ -15,9 +15,11 @@ from nst.motion.grain import MovingGrain, grain
 from nst.motion.warp import inside
 from nst.options.stylize import PictureConfig
 from nst.styles.codes import style_code
+from nst.styles.spec import parse_style
 from nst.stylize.forward import stylize
-from nst.stylize.frames import Paint, followed, stylize_frames
+from nst.stylize.frames import followed, stylize_frames
 from nst.stylize.images import one_pass_pictures
+from nst.stylize.paint import Paint
 
 SIZE = (96, 160)
 
@@ -129,12 +131,12 @@ def grainy(checkpoint, amplitude):
 def test_a_video_gets_the_grain_of_its_nets_training(tiny, workers):
     """A flat scene, each frame by itself: the net sees the scene with the canvas's own grain."""
     frames = [Frame(torch.full((1, 3, 48, 64), 0.5), t) for t in range(4)]
-    code = style_code(tiny, "wave")
+    code = style_code(tiny, parse_style("wave"))
     paint = Paint(tiny.net, code, torch.float32)
     scenes = followed(frames, torch.device("cpu"), grain=grainy(tiny, 0.03).grain)
     expected = tiny.net(0.5 + 0.03 * grain((48, 64)), code, torch.ones(1, 1))
     for frame in stylize_frames(scenes, paint, workers=workers):
-        assert torch.allclose(frame.image, expected, atol=1e-5)
+        assert torch.allclose(frame.result.image, expected, atol=1e-5)
 
 
 def test_grain_pans_with_the_scene_that_the_net_sees():
@@ -171,6 +173,6 @@ def test_a_picture_gets_the_grain_of_its_nets_training(tiny, tmp_path):
     options |= {"method": "one-pass", "precision": "float32", "device": "cpu", "quiet": True}
     config = PictureConfig(content_path=content, output=target, **options)
     one_pass_pictures(config, [(content, target)])
-    code, image = style_code(tiny, "wave"), (0.4 + 0.2 * grain((40, 56))).clamp(0, 1)
+    code, image = style_code(tiny, parse_style("wave")), (0.4 + 0.2 * grain((40, 56))).clamp(0, 1)
     expected = stylize(tiny.net, image, code, torch.float32)
     assert torch.allclose(load_image(target), expected.clamp(0, 1), atol=0.01)

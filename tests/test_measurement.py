@@ -4,9 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from nst.commands.summary import in_words
 from nst.losses.perceptual import gram_matrix
 from nst.losses.style_figures import MOMENT_LAYERS, style_target
-from nst.losses.video_metrics import Measurement, in_words
+from nst.losses.video_metrics import Measurement
 from nst.motion.flow import FlowEstimator
 
 SIZE = (96, 128)

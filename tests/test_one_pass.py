@@ -9,6 +9,7 @@ from nst.errors import InputError
 from nst.models.checkpoint import load_checkpoint
 from nst.models.transformer_net import TransformerNet
 from nst.styles.codes import style_code
+from nst.styles.spec import parse_style
 from nst.stylize.forward import LEAST_SIDE, FoldedCodes, stylize
 
 
@@ -139,7 +140,9 @@ def test_a_small_region_of_a_shipped_net_has_its_own_style_and_no_seam():
 
     checkpoint = load_checkpoint("fast")
     content = torch.from_numpy(astronaut()[:256, 96:352].copy()).permute(2, 0, 1)[None] / 255
-    codes = torch.cat([style_code(checkpoint, n) for n in ("composition_vii", "great_wave")])
+    codes = torch.cat(
+        [style_code(checkpoint, parse_style(n)) for n in ("composition_vii", "great_wave")]
+    )
     y, x = torch.meshgrid(torch.arange(256), torch.arange(256), indexing="ij")
     distance = ((y - 110.0) ** 2 + (x - 128.0) ** 2).sqrt() - 46
     disc = (0.5 - distance / 8).clamp(0, 1)

@@ -12,7 +12,7 @@ import nst.losses.video_metrics
 import nst.optimize.frame_store
 import nst.optimize.frames
 import nst.optimize.videos
-from nst.commands.stylize import stylize_video
+from nst.api import run_video
 from nst.core.places import lock, unlock
 from nst.core.tensors import resize
 from nst.errors import InputError
@@ -45,7 +45,7 @@ def optimize(tmp_path, monkeypatch, random_vgg):
             "quiet": True,
         }
         output = tmp_path / name
-        stylize_video(VideoConfig(output_video=output, **{**small, **options}))
+        run_video(VideoConfig(output_video=output, **{**small, **options}))
         return output
 
     return call

@@ -237,7 +237,7 @@ class TestBadInput:
         "options, part",
         [
             ({"style": "monet"}, "wave, scream"),
-            ({"style": "wave*x"}, "not a number"),
+            ({"style": "wave*x"}, "write it like"),
             ({"checkpoint": "none.safetensors"}, "none.safetensors"),
             ({"checkpoint": __file__}, "not a checkpoint"),
             ({"device": "toaster"}, "toaster"),

@@ -16,6 +16,7 @@ from nst.motion.coherence import Motion
 from nst.regions.given import GivenMasks, picture_streams, video_streams
 from nst.regions.segmented import SegmentedMasks
 from nst.regions.spec import parse_regions
+from nst.styles.spec import parse_style
 
 SIZE = (24, 40)
 FRAME = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(0))
@@ -37,7 +38,7 @@ def folder_of(path: Path, pictures: list[np.ndarray]) -> Path:
 
 def masks_of(path: Path, *texts: str, style: str | None = None, count: int = 1, start: float = 0.0):
     """Return the style weights of the first frames, without a feather, and their source."""
-    regions = parse_regions(texts, style, own_masks=True)
+    regions = parse_regions(texts, style and parse_style(style), own_masks=True)
     with ExitStack() as files:
         streams = video_streams(regions, path, Fraction(25), start, files)
         masks = GivenMasks(regions, streams, feather=0)
@@ -138,7 +139,7 @@ def test_masks_that_are_not_there_are_refused(tmp_path, texts, place, parts):
 
 
 def test_pictures_of_a_folder_find_their_masks_by_name(tmp_path):
-    regions = parse_regions(("#ff0000=a",), "b", own_masks=True)
+    regions = parse_regions(("#ff0000=a",), parse_style("b"), own_masks=True)
     folder = tmp_path / "masks"
     folder.mkdir()
     for name, column in (("one.png", 10), ("two.png", 20)):

@@ -4,17 +4,19 @@ import torch
 from nst.errors import InputError
 from nst.models.deeplab import CLASSES
 from nst.options.stylize import PictureConfig, VideoConfig
-from nst.regions.spec import chosen_styles, parse_regions
-from nst.styles.codes import style_code
+from nst.regions.spec import parse_regions, regions_of
+from nst.styles.codes import style_code, style_codes
+from nst.styles.spec import parse_style
+from nst.stylize.paint import read_styles
 
 
 def styles_by_class(*texts: str, style: str | None = None) -> dict[str, str]:
     """Return what each class takes."""
-    regions = parse_regions(texts, style, own_masks=False)
+    regions = parse_regions(texts, style and parse_style(style), own_masks=False)
     members = regions.membership()
     assert torch.equal(members.sum(0), torch.ones(21))
     rows = members.argmax(0).tolist()
-    return {name: regions.styles[row] for name, row in zip(CLASSES, rows, strict=True)}
+    return {name: str(regions.styles[row]) for name, row in zip(CLASSES, rows, strict=True)}
 
 
 def expected(rest: str, **others: str) -> dict[str, str]:
@@ -34,7 +36,7 @@ def expected(rest: str, **others: str) -> dict[str, str]:
             ("aeroplane", "bicycle", "boat", "bus", "car", "motorbike", "train"), "a"))),
         (["animals=a"], None, expected("original", **dict.fromkeys(
             ("bird", "cat", "cow", "dog", "horse", "sheep"), "a"))),
-        (["foreground=a*0.5+b"], None, expected("a*0.5+b", background="original")),
+        (["foreground=a*2+b*2"], None, expected("a*0.5+b*0.5", background="original")),
         (["foreground=a", "background=b"], None, expected("a", background="b")),
     ],
 )  # fmt: skip
@@ -43,8 +45,8 @@ def test_each_class_takes_what_was_said(texts, style, answer):
 
 
 def test_regions_of_one_style_are_painted_as_one():
-    regions = parse_regions(("person=a", "dog=b", "cat=a"), "b", own_masks=False)
-    assert regions.styles == ("a", "b")
+    regions = parse_regions(("person=a", "dog=b", "cat=a*1"), parse_style("b"), own_masks=False)
+    assert regions.styles == (parse_style("a"), parse_style("b"))
 
 
 @pytest.mark.parametrize(
@@ -66,14 +68,19 @@ def test_what_cannot_be_meant_is_refused(texts, parts):
 
 def test_two_words_for_what_masks_leave_over_are_refused():
     with pytest.raises(InputError, match="--style and --region background"):
-        parse_regions(("255=a", "background=b"), "c", own_masks=True)
+        parse_regions(("255=a", "background=b"), parse_style("c"), own_masks=True)
 
 
 @pytest.mark.parametrize("option", ["masks", "mask_output"])
 def test_options_of_regions_need_regions(tiny, tmp_path, option):
     config = VideoConfig(input_video=tmp_path, output_video=tmp_path, **{option: tmp_path})
     with pytest.raises(InputError, match=f"--{option.replace('_', '-')} needs --region"):
-        chosen_styles(config, tiny)
+        regions_of(config, None)
+
+
+def painted_with(config: PictureConfig, checkpoint):
+    styles = read_styles(config)
+    return styles.regions, *style_codes(checkpoint, styles.painted, config.strength)
 
 
 def test_codes_follow_strengths_and_blends_region_by_region(tiny, tmp_path):
@@ -86,9 +93,10 @@ def test_codes_follow_strengths_and_blends_region_by_region(tiny, tmp_path):
         style="scream",
         strength=0.8,
     )
-    regions, codes, shares = chosen_styles(config, tiny)
+    regions, codes, weights = painted_with(config, tiny)
     identity, wave, scream = tiny.codes
-    assert regions.styles == ("wave:0.5", "wave+scream", "original", "scream")
+    expected = ("wave:0.5", "wave*0.5+scream*0.5", "original", "scream")
+    assert tuple(map(str, regions.styles)) == expected
     answers = [
         0.6 * identity + 0.4 * wave,
         0.2 * identity + 0.4 * wave + 0.4 * scream,
@@ -96,16 +104,16 @@ def test_codes_follow_strengths_and_blends_region_by_region(tiny, tmp_path):
         0.2 * identity + 0.8 * scream,
     ]
     torch.testing.assert_close(codes, torch.stack(answers))
-    torch.testing.assert_close(shares, torch.tensor([0.6, 0.2, 1.0, 0.2]))
+    torch.testing.assert_close(weights, torch.tensor([0.6, 0.2, 1.0, 0.2]))
 
 
 def test_without_regions_there_is_the_one_style(tiny, tmp_path):
     config = PictureConfig(
         content_path=tmp_path, output=tmp_path, method="one-pass", style="wave:0.5"
     )
-    regions, codes, shares = chosen_styles(config, tiny)
-    assert regions is None and shares.tolist() == [0.5]
-    assert torch.equal(codes, style_code(tiny, "wave:0.5"))
+    regions, codes, weights = painted_with(config, tiny)
+    assert regions is None and weights.tolist() == [0.5]
+    assert torch.equal(codes, style_code(tiny, parse_style("wave:0.5")))
 
 
 def test_a_style_that_is_not_there_is_refused(tiny, tmp_path):
@@ -113,7 +121,7 @@ def test_a_style_that_is_not_there_is_refused(tiny, tmp_path):
         content_path=tmp_path, output=tmp_path, method="one-pass", region=("person=monet",)
     )
     with pytest.raises(InputError, match="no style 'monet'; there are: wave, scream"):
-        chosen_styles(config, tiny)
+        painted_with(config, tiny)
 
 
 def test_what_is_left_alone_is_put_back():

@@ -29,9 +29,11 @@ from nst.models.transformer_net import TransformerNet
 from nst.options.stylize import VideoConfig
 from nst.styles.codes import STYLE_SIDE, style_code
 from nst.styles.pictures import load_style
+from nst.styles.spec import parse_style
 from nst.styles.tuning import code_tuner
-from nst.stylize import videos as video
-from nst.stylize.frames import Paint, followed, stylize_frames
+from nst.stylize.frames import followed, stylize_frames
+from nst.stylize.paint import Paint
+from nst.stylize.videos import one_pass_video
 
 SIZE = (48, 64)
 CPU = torch.device("cpu")
@@ -58,7 +60,7 @@ def run(tiny_path) -> Callable[..., Path]:
         defaults = {"style": "wave", "checkpoint": str(tiny_path), "temporal_blend": 0.0}
         machine = {"device": "cpu", "precision": "float32", "quiet": True}
         options = defaults | machine | options
-        video.one_pass_video(VideoConfig(input_video=source, output_video=output, **options))
+        one_pass_video(VideoConfig(input_video=source, output_video=output, **options))
         return output
 
     return call
@@ -95,8 +97,9 @@ class TestFrames:
         ]
 
     def paint(self, tiny, frames, tracker=None, **options) -> list[Frame]:
-        paint = Paint(tiny.net, style_code(tiny, "wave"), torch.float32)
-        return list(stylize_frames(followed(frames, CPU, tracker), paint, **options))
+        paint = Paint(tiny.net, style_code(tiny, parse_style("wave")), torch.float32)
+        painted = stylize_frames(followed(frames, CPU, tracker), paint, **options)
+        return [frame.result for frame in painted]
 
     def test_each_keeps_its_time(self, tiny):
         found = self.paint(tiny, self.frames())
@@ -121,7 +124,7 @@ class TestFrames:
     def test_one_is_taken_for_each_that_is_given(self, tiny):
         taken = []
         source = (taken.append(frame.pts) or frame for frame in self.frames())
-        paint = Paint(tiny.net, style_code(tiny, "wave"), torch.float32)
+        paint = Paint(tiny.net, style_code(tiny, parse_style("wave")), torch.float32)
         result = stylize_frames(followed(source, CPU), paint)
         assert taken == []
         for count in (1, 2, 3):

@@ -5,7 +5,6 @@
 What each figure means is in `nst/losses/metrics.py` and `nst/losses/video_metrics.py`.
 """
 
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import zip_longest
@@ -15,13 +14,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from nst.commands.summary import in_words
 from nst.core.device import choose_device
 from nst.core.files import check_place, replacing, write_json
+from nst.core.progress import warn
 from nst.core.tensors import fit, resize
 from nst.errors import InputError
 from nst.losses.metrics import e_stab
 from nst.losses.style_figures import style_target
-from nst.losses.video_metrics import Measurement, in_words
+from nst.losses.video_metrics import Measurement
 from nst.media.frames import frame_rate
 from nst.media.images import save_image
 from nst.media.video_reader import open_video
@@ -115,7 +116,7 @@ def _together(videos: list, paths: list[Path]) -> Iterator[list[Tensor]]:
         if None in frames:
             ended = paths[frames.index(None)]
             line = f"{ended} ends after {count} frames: the rest is left out"
-            warnings.warn(line, stacklevel=2)
+            warn(line)
             return
         count += 1
         yield [frame.image for frame in frames]

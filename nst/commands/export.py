@@ -18,8 +18,8 @@ from nst.core.tensors import to_float
 from nst.errors import InputError
 from nst.models.checkpoint import load_checkpoint
 from nst.options.tools import ExportConfig
-from nst.styles.codes import chosen_style
-from nst.styles.spec import wanted_checkpoint, wanted_shares
+from nst.styles.codes import style_code
+from nst.styles.spec import choose_checkpoint, first_style, style_of
 from nst.styles.tuning import code_tuner
 from nst.stylize.forward import LEAST_SIDE
 
@@ -40,14 +40,15 @@ def export(config: ExportConfig) -> str:
     size = config.fixed_size
     if size and len(size) != 2:
         raise InputError(f"--fixed-size has {len(size)} numbers: give the height and the width")
-    name = wanted_checkpoint(config, "fast")
-    checkpoint = load_checkpoint(name)
-    shares, strength = wanted_shares(config, checkpoint)
+    style = style_of(config)
+    name = choose_checkpoint(config.checkpoint, (style,), "fast")
+    checkpoint = load_checkpoint(name).at_scale(config.style_scale)
+    style = style or first_style(checkpoint)
     tune = code_tuner(checkpoint.net, _sample, config.refine_steps)
-    code, left_alone = chosen_style(config, checkpoint, tune)
+    code = style_code(checkpoint, style, config.strength, config.style_scale, tune)
     description = {
-        "styles": {Path(style).name: share for style, share in shares.items()},
-        "strength": strength * config.strength,
+        "styles": {Path(name).name: weight for name, weight in style.weights},
+        "strength": style.strength * config.strength,
         "checkpoint": Path(name).name,
         "widths": checkpoint.net.widths,
         "training": checkpoint.training,
@@ -55,7 +56,12 @@ def export(config: ExportConfig) -> str:
     }
     metadata = {"nst": json.dumps(description, default=str)}
     model, opset = onnx_model(
-        checkpoint.net, code, checkpoint.codes[:1], left_alone, size, metadata
+        checkpoint.net,
+        code,
+        checkpoint.codes[:1],
+        style.identity_weight(config.strength),
+        size,
+        metadata,
     )
     content = model.SerializeToString()
     with replacing(config.output) as partial:

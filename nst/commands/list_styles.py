@@ -19,7 +19,7 @@ from nst.media.images import check_writable, read_picture, save_image
 from nst.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
 from nst.options.tools import CatalogueConfig
 from nst.styles.codes import style_code
-from nst.styles.spec import names_of
+from nst.styles.spec import names_of, parse_style
 from nst.stylize.forward import stylize
 
 COLUMNS = 7
@@ -84,7 +84,7 @@ def _tile(name: str, checkpoint: Checkpoint, style: str, content: Tensor) -> Ten
         blank = Image.new("RGB", (SIDE, SIDE), "white")
         file = checkpoint.pictures.get(style)
         parts.append(thumbnail(read_picture(BytesIO(file)) if file else blank))
-    code = style_code(checkpoint, style)
+    code = style_code(checkpoint, parse_style(style))
     parts.append(stylize(checkpoint.net, content, code, torch.float32))
     return torch.cat([F.pad(part, (0, MARGIN, 0, MARGIN), value=1.0) for part in parts], 2)
 

@@ -8,10 +8,10 @@ import glob
 import os
 import secrets
 import shutil
-import warnings
 from contextlib import suppress
 from pathlib import Path
 
+from nst.core.progress import warn
 from nst.errors import InputError
 
 try:
@@ -75,10 +75,7 @@ class Place:
         path = self.path
         if _state(path) != self._before:
             path = _free(path)
-            warnings.warn(
-                f"{self.path} was written by another run meanwhile: this one's is {path}",
-                stacklevel=3,
-            )
+            warn(f"{self.path} was written by another run meanwhile: this one's is {path}")
         if self.part.is_dir() and path.is_dir():
             path.rmdir()  # fails unless it is empty
         os.replace(self.part, path)
@@ -139,7 +136,7 @@ def _tell_of_others(path: Path) -> None:
                 message = f"another run is writing {path} too: who ends last gets another name"
             else:
                 message = f"{other} was left by a run that was killed; delete it to free its space"
-            warnings.warn(message, stacklevel=4)
+            warn(message)
 
 
 def _state(path: Path) -> tuple[int, int, int] | None:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
@@ -56,7 +57,8 @@ def in_background(items: Iterable[Item], depth: int = 2) -> Iterator[Iterator[It
         if failure:
             raise failure[0]
 
-    thread = threading.Thread(target=produce, daemon=True)
+    # In the caller's context, so that warnings reach its report.
+    thread = threading.Thread(target=copy_context().run, args=(produce,), daemon=True)
     thread.start()
     try:
         yield consume()

@@ -1,6 +1,6 @@
 """One pass of a net in one style, as operations of ONNX.
 
-What `TransformerNet.forward` and `one_pass.stylize` compute, step by step, for runtimes without
+What `TransformerNet.forward` and `forward.stylize` compute, step by step, for runtimes without
 PyTorch. The code is baked into instance norms, which every runtime has.
 """
 
@@ -29,17 +29,17 @@ def onnx_model(
     net: TransformerNet,
     code: Tensor,
     identity: Tensor,
-    identity_share: float = 0.0,
+    identity_weight: float = 0.0,
     size: tuple[int, int] | None = None,
     metadata: dict[str, str] | None = None,
 ) -> tuple[ModelProto, int]:
-    """Return an ONNX model that paints as `one_pass.stylize` does, and its opset.
+    """Return an ONNX model that paints as `forward.stylize` does, and its opset.
 
     Takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives `stylized`, alike.
 
     Args:
-        code, identity: (1, D), as in `one_pass.stylize`.
-        identity_share: with a share the net is passed twice.
+        code, identity: (1, D), as in `forward.stylize`.
+        identity_weight: with a weight the net is run twice.
         size: the only one that it takes, for runtimes that need to know it; None takes any from
             16 pixels, and any batch.
         metadata: names and texts to keep in the file.
@@ -52,11 +52,11 @@ def onnx_model(
         shape_of = graph.add("Shape", "image")
         wanted = graph.add("Slice", shape_of, torch.tensor([2]), torch.tensor([4]))
     result = _painted(graph, net, code, "image", wanted)
-    opset = RESIZING_OPSET if identity_share else PLAIN_OPSET
-    if identity_share:
+    opset = RESIZING_OPSET if identity_weight else PLAIN_OPSET
+    if identity_weight:
         lost = _lost(graph, net, identity, wanted)
-        share = graph.add("Mul", lost, torch.tensor(identity_share))
-        result = _clipped(graph, graph.add("Add", result, share))
+        weighted = graph.add("Mul", lost, torch.tensor(identity_weight))
+        result = _clipped(graph, graph.add("Add", result, weighted))
     graph.add("Identity", result, output="stylized")
     return graph.model("image", "stylized", shape, opset, metadata or {}), opset
 
@@ -108,7 +108,7 @@ def _painted(
 
 
 def _lost(graph: Graph, net: TransformerNet, identity: Tensor, size: str | Tensor) -> str:
-    """Add what `one_pass.stylize` finds that the identity loses of light and colour."""
+    """Add what `forward.stylize` finds that the identity loses of light and colour."""
     fitted = _fitted(graph, size)
     small = _clipped(graph, graph.add("Resize", "image", "", "", fitted, axes=[2, 3], **BICUBIC))
     lost = graph.add("Sub", small, _painted(graph, net, identity, small, fitted))
@@ -132,7 +132,7 @@ def _to_multiple(graph: Graph, size: str | Tensor, stride: int) -> str | Tensor:
 
 
 def _fitted(graph: Graph, size: str | Tensor) -> str | Tensor:
-    """Return the size of the small copy on which `one_pass.stylize` looks for what was lost."""
+    """Return the size of the small copy on which `forward.stylize` looks for what was lost."""
     if isinstance(size, Tensor):
         fitted = fit(tuple(size.tolist()), min(size.max().item(), SMALL_SIDE))
         return size if min(fitted) < LEAST_SIDE else torch.tensor(fitted)

@@ -3,7 +3,6 @@
 The two belong together: a weaker style lowers every error in time.
 """
 
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import sqrt
@@ -12,6 +11,7 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
+from nst.core.progress import warn
 from nst.core.tensors import fit, resize
 from nst.errors import InputError
 from nst.losses.metrics import (
@@ -210,56 +210,29 @@ def _ratios(one: dict[str, float], other: dict[str, float]) -> dict[str, float]:
 
 
 def build_measurement(
-    styles: Callable[[], tuple[dict[str, Tensor], dict[str, float]]],
+    pictures: Callable[[], list[tuple[Tensor, float]]],
     load_vgg: Callable[[], VGGFeatures],
 ) -> Measurement:
     """Return what measures every frame for a report; the style too, where it can be.
 
     Args:
-        styles: gives style pictures by name, (1, 3, H, W), and their shares, which sum to 1. An
+        pictures: gives style pictures (1, 3, H, W), each with its weight; the weights sum to 1. An
             InputError of it, or of pictures too small for VGG-19, becomes a warning.
         load_vgg: loads VGG-19, when there are style pictures.
     """
     flow = FlowEstimator("dis")
     try:
-        pictures, shares = styles()
+        weighted = pictures()
     except InputError as error:
         return _without_style(flow, error)
     vgg = load_vgg()
     try:
-        style = style_target(vgg, [(pictures[name], share) for name, share in shares.items()])
+        style = style_target(vgg, weighted)
         return Measurement(flow, None, 1, vgg, style)
     except InputError as error:
         return _without_style(flow, error)
 
 
 def _without_style(flow: FlowEstimator, error: InputError) -> Measurement:
-    warnings.warn(f"style is not measured: {error}", stacklevel=3)
+    warn(f"style is not measured: {error}")
     return Measurement(flow)
-
-
-def in_words(figures: dict) -> str:
-    """Return the figures in one line.
-
-    >>> in_words({"warping_error": {"1": 0.04}, "input_warping_error": {"1": 0.02}, "ssim": 0.5})
-    'warping error 0.040 at lag 1 (input 0.020); SSIM to the input 0.50'
-    """
-    parts = [
-        f"{error:.3f} at lag {lag} (input {figures['input_warping_error'][lag]:.3f})"
-        for lag, error in figures["warping_error"].items()
-    ]
-    parts = ["warping error " + ", ".join(parts)] if parts else []
-    if "style_mean_error" in figures:
-        seen = ", ".join(str(min(size)) for size in figures["style_sizes"])
-        parts.append(
-            f"style error: means {figures['style_mean_error']:.3f}, "
-            f"covariances {figures['style_covariance_error']:.3f} (painting at {seen} pixels)"
-        )
-    if "content_distance" in figures:
-        parts.append(f"content distance {figures['content_distance']:.3f}")
-    if "ssim" in figures:
-        parts.append(f"SSIM to the input {figures['ssim']:.2f}")
-    if "beside_alone" in figures:
-        beside = figures["beside_alone"]
-        parts.append(f"detail {beside['detail']:.2f} of frames alone, ghosts {beside['ghost']:.2f}")
-    return "; ".join(parts)

@@ -3,7 +3,6 @@
 import heapq
 import math
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import av
 
+from nst.core.progress import warn
 from nst.errors import InputError
 from nst.media.demux import may_reset, packets, played_streams
 
@@ -170,7 +170,7 @@ class Decoder:
             return
         known = "of an unknown time" if ticks is None else f"at {float(time - self.origin):.3f} s"
         message = f"{self._path}: the frame {known} cannot be decoded and is left out"
-        warnings.warn(message, stacklevel=2)
+        warn(message)
 
     def _warn_of_lost_end(self, end: Fraction) -> None:
         """Say so where the pictures end before what the file's header announces."""
@@ -179,7 +179,7 @@ class Decoder:
         length = self._announced()
         of = f" of {float(length):.2f} s" if length else ""
         message = f"is cut short: its pictures end at {float(end - self.origin):.2f} s{of}"
-        warnings.warn(f"{self._path}: {message}", stacklevel=2)
+        warn(f"{self._path}: {message}")
 
     def _has_lost_end(self, end: Fraction) -> bool:
         stream = self.stream

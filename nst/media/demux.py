@@ -1,12 +1,13 @@
 """The packets of a file on one clock, its jumps closed as FFmpeg's command-line tool does it."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.format import Flags
+
+from nst.core.progress import warn
 
 # FFmpeg's own limits: a broadcast's clock may be set anew, elsewhere a time this far off is wrong.
 LARGEST_JUMP, LARGEST_STEP_BACK = 10, Fraction(1, 10)
@@ -32,7 +33,7 @@ def packets(
             return
         except av.FFmpegError:
             continue
-    warnings.warn(f"{path}: cannot be read to its end", stacklevel=2)
+    warn(f"{path}: cannot be read to its end")
 
 
 def may_reset(container: av.container.InputContainer) -> bool:

@@ -2,10 +2,10 @@
 
 import os
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from nst.core.progress import warn
 from nst.errors import InputError
 from nst.media.picture_reader import READABLE, is_picture
 
@@ -71,7 +71,7 @@ def warn_left_out(folder: Path, names: Iterable[str]) -> None:
     if left_out:
         count = "1 file" if len(left_out) == 1 else f"{len(left_out)} files"
         such = "" if len(left_out) == 1 else "such as "
-        warnings.warn(f"{folder}: {count} left out, {such}{left_out[0]}", stacklevel=3)
+        warn(f"{folder}: {count} left out, {such}{left_out[0]}")
 
 
 def is_visible(name: str) -> bool:
@@ -91,4 +91,4 @@ def natural(name: str) -> list[tuple[int, str]]:
 
 
 def _warn_unreadable(error: OSError) -> None:
-    warnings.warn(f"the folder {error.filename} cannot be read: left out", stacklevel=2)
+    warn(f"the folder {error.filename} cannot be read: left out")

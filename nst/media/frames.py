@@ -1,5 +1,6 @@
 """What passes from a video's reader to its writer: frames, and what is to be kept of the stream."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -60,3 +61,21 @@ def frame_rate(rate: float) -> Fraction:
     (Fraction(30000, 1001), Fraction(25, 2))
     """
     return Fraction(rate).limit_denominator(1001)
+
+
+@dataclass(frozen=True)
+class PaintedFrame:
+    """A frame before and after it was painted; both are of one size and have the same time.
+
+    Args:
+        original, result: images (1, 3, H, W).
+        weights: style weights (1, K, H, W) of its regions; None without regions.
+    """
+
+    original: Frame
+    result: Frame
+    weights: Tensor | None = None
+
+
+# Takes each frame as it is finished; returning False ends the work early.
+OnFrame = Callable[[PaintedFrame], bool | None]

@@ -2,13 +2,13 @@
 
 import mmap
 import os
-import warnings
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 
+from nst.core.progress import warn
 from nst.media.frames import StreamInfo
 
 
@@ -37,7 +37,7 @@ class GifEncoder:
         # Players and FFmpeg read a delay below 2 as 10.
         if time < self._last + 2 and not self._slowed:
             self._slowed = True
-            warnings.warn("a GIF holds 50 frames a second at most: it plays slower", stacklevel=3)
+            warn("a GIF holds 50 frames a second at most: it plays slower")
         self._last = max(time, self._last + 2)
         self._duration = round(duration * self._tick)
         frame = av.VideoFrame.from_numpy_buffer(array)

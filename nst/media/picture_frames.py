@@ -1,12 +1,12 @@
 """Pictures as a video: a folder of them, or one that moves (animated WebP, PNG and AVIF)."""
 
 import math
-import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
 
+from nst.core.progress import warn
 from nst.errors import InputError
 from nst.media.deep import likely_white
 from nst.media.folders import list_pictures, warn_left_out
@@ -77,7 +77,7 @@ class FolderReader:
             except InputError as error:
                 time = float(index / self.info.rate)
                 message = f"{error}: the frame at {time:.3f} s is left out"
-                warnings.warn(message, stacklevel=2)
+                warn(message)
                 continue
             yield _frame(pixels, index, 1, self._keep_alpha)
 

@@ -1,6 +1,5 @@
 """One way to read a picture: whatever its kind, upright, in sRGB, with its transparency."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
+from nst.core.progress import warn
 from nst.errors import InputError
 from nst.media.color_profile import ProfileError, lab_to_srgb, to_srgb
 from nst.media.deep import (
@@ -423,7 +423,7 @@ def _managed(picture: Image.Image, profile: bytes, path: object) -> Image.Image:
     try:
         return to_srgb(picture, profile)
     except ProfileError as error:
-        warnings.warn(f"{path}: {error}; its colors are taken as sRGB", stacklevel=2)
+        warn(f"{path}: {error}; its colors are taken as sRGB")
         return picture.convert("RGB")
 
 

@@ -6,7 +6,6 @@ trouble with a track costs more than that track.
 
 import errno
 import os
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import av
 
+from nst.core.progress import warn
 from nst.media.demux import may_reset, packets, played_streams
 from nst.media.frames import StreamInfo
 from nst.media.sound_encoder import LAYOUTS, SoundEncoder
@@ -116,7 +116,7 @@ class Sound:
             words = [str(number), *filter(None, [stream.metadata.get("language")])]
             name = f"{self._path}: sound track {' '.join(words)}"
             if stream.codec_context is None:
-                warnings.warn(f"{name} has an unknown codec and is left out", stacklevel=6)
+                warn(f"{name} has an unknown codec and is left out")
                 continue
             tracks[stream.index] = _Track(stream, f"{name} ({stream.codec_context.name})")
         first = None
@@ -136,7 +136,7 @@ class Sound:
     def _find_a_way(self, track: _Track) -> bool:
         """Give the output a stream for a track; say so where there is none."""
         if not track.begun:
-            warnings.warn(f"{track.name} holds nothing here and is left out", stacklevel=7)
+            warn(f"{track.name} holds nothing here and is left out")
             return False
         # Found out first: trying to copy the packets uses them up.
         channels, rate = self._channels_and_rate(track)
@@ -148,7 +148,7 @@ class Sound:
         elif decoded:
             if channels not in LAYOUTS:
                 message = f"has {channels} channels; they are mixed down to two"
-                warnings.warn(f"{track.name} {message}", stacklevel=7)
+                warn(f"{track.name} {message}")
             try:
                 track.encoder = SoundEncoder(ENCODERS[self._ending], channels, rate)
             except (ValueError, av.FFmpegError):
@@ -158,7 +158,7 @@ class Sound:
             message = (
                 f"cannot be decoded, {self._ending} cannot hold it as it is, and it is left out"
             )
-            warnings.warn(f"{track.name} {message}", stacklevel=7)
+            warn(f"{track.name} {message}")
             return False
         _label(track.output, track.stream, self._ending)
         return True
@@ -268,7 +268,7 @@ class Sound:
                 raise
             track = self._tracks.pop(index)
             reason = getattr(error, "strerror", None) or error
-            warnings.warn(f"{track.name} ends here: {reason}", stacklevel=3)
+            warn(f"{track.name} ends here: {reason}")
 
 
 def _adts_setup(packet: av.Packet, stream: av.AudioStream) -> int | None:

@@ -1,11 +1,10 @@
 """What is where in a picture: DeepLabV3 (Chen et al. 2017), for the 20 classes of Pascal VOC."""
 
-import warnings
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nst.core.progress import warn
 from nst.core.tensors import resize
 from nst.errors import InputError
 from nst.models.mobile_deeplab import STRIDE, SmallDeepLab
@@ -94,10 +93,9 @@ def _auto(device: torch.device) -> tuple[str, nn.Module]:
             if ready:
                 raise
     net = _build("small")
-    warnings.warn(
+    warn(
         "masks come from the small DeepLabV3, since torchvision's are not at hand; "
-        f"--segmenter {best} fetches one",
-        stacklevel=3,
+        f"--segmenter {best} fetches one"
     )
     return "small", net
 

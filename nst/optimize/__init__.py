@@ -1,1 +1,5 @@
-"""Stylizing by optimizing the pixels: pictures and videos."""
+"""Optimizing pixels: pictures and videos. Called, it is `nst.api.optimize`."""
+
+from nst.core.callables import make_callable
+
+make_callable(__name__, "nst.api:optimize")

@@ -158,7 +158,7 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Progress:
+class ScaleStep:
     """A step of the whole way; `size` is the scale's, and so is the image's."""
 
     size: tuple[int, int]
@@ -172,7 +172,7 @@ def optimize_image(
     options: OptimizeOptions,
     start: Tensor,
     recolor: bool = False,
-) -> Iterator[Progress]:
+) -> Iterator[ScaleStep]:
     """Paint `sources.content` at its own size, coarse to fine, and yield every step on the way.
 
     Args:
@@ -199,7 +199,7 @@ def optimize_image(
             image = (resize(image, size) + content - resize(before, size)).clamp(0, 1)
         image, before = resize(image, size), content
         for step in paint(objective, image, options, options.steps, plan):
-            yield Progress(size, step, plan)
+            yield ScaleStep(size, step, plan)
             image = step.image
 
 

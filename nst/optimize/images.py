@@ -1,18 +1,21 @@
-"""The story of an optimised picture: its pixels are moved until the losses are low.
+"""Optimize a picture's pixels until the content and style losses are low.
 
 Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", 2016, from coarse to fine
 (Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", 2017): large strokes are
 laid where steps are cheap, and the full size has only to refine them.
 """
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
-from tqdm import tqdm
 
 from nst.core.color import luminance, restore_color
 from nst.core.device import choose_device, choose_dtype, keep_memory
 from nst.core.files import make_folder
+from nst.core.progress import OnProgress, Progress, collected_warnings
+from nst.core.reports import PictureReport
 from nst.core.tensors import resize, working_size
 from nst.errors import InputError
 from nst.media.images import load_image, read_picture, save_image
@@ -20,7 +23,7 @@ from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.optimize.coarse_to_fine import (
     MIN_SIDE,
-    Progress,
+    ScaleStep,
     Sources,
     check_styles,
     noise_like,
@@ -33,12 +36,17 @@ from nst.options.stylize import PictureConfig
 LONG_SIDE = 512  # where --long-side is not given, at most
 
 
-def optimize_pictures(config: PictureConfig, jobs: list[tuple[Path, Path]]) -> None:
+def optimize_pictures(
+    config: PictureConfig,
+    jobs: Sequence[tuple[Path, Path]],
+    on_progress: OnProgress | None = None,
+) -> PictureReport:
     """Paint each source of `jobs` and write it to its target, with a JSON record beside it.
 
     Raises:
         InputError: something the user gave is wrong; nothing is written then.
     """
+    begun = time.perf_counter()
     styles, content_masks, style_masks = _load_styles(config)
     for source, _ in jobs:  # all are looked at before the first is painted
         _size(read_picture(source).size[::-1], config, source)
@@ -50,31 +58,39 @@ def optimize_pictures(config: PictureConfig, jobs: list[tuple[Path, Path]]) -> N
     vgg = VGGFeatures(load_vgg19(config.vgg), config.pooling).to(device, dtype)
     if config.content_path.is_dir():
         make_folder(config.output)
-    for source, target in jobs:
-        content = load_image(source)
-        size = _size(tuple(content.shape[-2:]), config, source)
-        sources = Sources(resize(content, size), styles, content_masks, style_masks)
-        _optimize_to(sources, vgg, config, target, device, dtype)
+    with collected_warnings() as warned:
+        for source, target in jobs:
+            content = load_image(source)
+            size = _size(tuple(content.shape[-2:]), config, source)
+            sources = Sources(resize(content, size), styles, content_masks, style_masks)
+            _optimize_to(sources, vgg, config, target, on_progress)
+    targets = tuple(target for _, target in jobs)
+    return PictureReport(targets, time.perf_counter() - begun, tuple(warned))
 
 
-def _optimize_to(sources: Sources, vgg, config: PictureConfig, target: Path, device, dtype) -> None:
+def _optimize_to(
+    sources: Sources,
+    vgg: VGGFeatures,
+    config: PictureConfig,
+    target: Path,
+    on_progress: OnProgress | None,
+) -> None:
     """Paint one picture; interrupted or failing, the last good one is kept."""
-    record = Record(config, target, device, dtype)
-    scales = scale_sizes(tuple(sources.content.shape[-2:]), config.scales)
+    weight = vgg.convolutions["relu1_1"].weight
+    record = Record(config, target, weight.device, weight.dtype)
+    total = len(scale_sizes(tuple(sources.content.shape[-2:]), config.scales)) * config.steps
     log = open_log(config.log_dir and config.log_dir / target.stem)
     last, count = None, 0
-    bar = tqdm(
-        optimize_image(
-            sources, vgg, config, _start(config, sources), config.preserve_color == "histogram"
-        ),
-        target.name, len(scales) * config.steps, unit="step", smoothing=0.1, disable=config.quiet,
-    )  # fmt: skip
     try:
-        for progress in bar:
-            last, count = progress, count + 1
-            record.add(count, progress.size, progress.step, progress.plan)
-            bar.set_postfix(loss=f"{progress.step.total:.4f}", refresh=False)
-            log(count, progress.step)
+        for last in optimize_image(
+            sources, vgg, config, _start(config, sources), config.preserve_color == "histogram"
+        ):
+            count += 1
+            record.add(count, last.size, last.step, last.plan)
+            if on_progress:
+                loss = f"loss={last.step.total:.4f}"
+                on_progress(Progress(target.name, count, total, "step", loss))
+            log(count, last.step)
             if config.save_every and count % config.save_every == 0:
                 save_image(finished(last, sources, config), target)
     except BaseException:
@@ -82,16 +98,14 @@ def _optimize_to(sources: Sources, vgg, config: PictureConfig, target: Path, dev
             save_image(finished(last, sources, config), target)
             record.write(complete=False)
         raise
-    finally:
-        bar.close()
     save_image(finished(last, sources, config), target)
     record.write(complete=True)
 
 
-def finished(progress: Progress, sources: Sources, config: PictureConfig) -> Tensor:
-    """Return the picture at the size of the content, in the colours that were asked for."""
+def finished(last: ScaleStep, sources: Sources, config: PictureConfig) -> Tensor:
+    """Return the picture at the size of the content, in the colors that were asked for."""
     content = sources.content
-    image = resize(progress.step.image.cpu(), tuple(content.shape[-2:]))
+    image = resize(last.step.image.cpu(), tuple(content.shape[-2:]))
     return restore_color(image, content, config.preserve_color)
 
 

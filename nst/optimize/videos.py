@@ -1,23 +1,26 @@
-"""The story of an optimised video: frame by frame, each begun from and tied to those before it.
+"""Optimize a video frame by frame, each begun from those before it and tied to them.
 
 Ruder et al., "Artistic Style Transfer for Videos", 2016. Finished frames lie on the disk; an
 interrupted run goes on from them.
 """
 
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
 from torch import Tensor
-from tqdm import tqdm
 
 from nst.core.color import restore_color
 from nst.core.device import choose_device, choose_dtype, keep_memory
 from nst.core.files import check_place, write_json
+from nst.core.progress import OnProgress, Progress, collected_warnings
+from nst.core.reports import VideoReport
 from nst.core.tensors import resize, working_size
 from nst.errors import InputError
-from nst.losses.video_metrics import Measurement, build_measurement, in_words
+from nst.losses.video_metrics import Measurement, build_measurement
 from nst.media.camera import is_live
-from nst.media.frames import frame_rate
+from nst.media.frames import OnFrame, PaintedFrame, frame_rate
 from nst.media.images import load_image
 from nst.media.video_reader import open_video
 from nst.media.video_writer import create_video
@@ -30,15 +33,20 @@ from nst.optimize.frames import FramePainter
 from nst.options.stylize import VideoConfig
 
 
-def optimize_video(config: VideoConfig) -> str:
+def optimize_video(
+    config: VideoConfig, on_frame: OnFrame | None = None, on_progress: OnProgress | None = None
+) -> VideoReport:
     """Paint the video that `config` names and write it, with its times and its sound.
 
-    Returns:
-        How steady it is and how near to the original, in one line.
+    Args:
+        on_frame: takes each frame as it is written, when all are painted; returning False ends the
+            video there.
+        on_progress: is told how many steps of the optimizer are done.
 
     Raises:
         InputError: something the user gave is wrong; nothing is written then.
     """
+    begun = time.perf_counter()
     styles = _load_styles(config)
     if config.report:
         check_place(config.report, "--report")
@@ -49,7 +57,7 @@ def optimize_video(config: VideoConfig) -> str:
     if config.flow != "none":
         flow = FlowEstimator(config.flow, config.flow_long_side, device)
     rate = frame_rate(config.rate)
-    with FrameStore(config) as store:
+    with collected_warnings() as warned, FrameStore(config) as store:
         with open_video(config.input_video, config.start, config.duration, rate) as reader:
             size = working_size(reader.info.size, config.long_side, config.input_video, MIN_SIDE)
             info = replace(reader.info, size=size, loop=0 if config.loop else reader.info.loop)
@@ -62,26 +70,50 @@ def optimize_video(config: VideoConfig) -> str:
             vgg = VGGFeatures(weights, config.pooling).to(device, dtype)
             if not store.times:
                 store.take_in(replace(frame, image=resize(frame.image, size)) for frame in reader)
-        measurement = _measurement(config, weights, styles, max(size))
+        measured = _measurement(config, weights, styles, max(size))
         painter = FramePainter(config, store, vgg, styles, flow)
-        _paint_frames(painter, store, config, size)
+        painting, complete = time.perf_counter(), True
+        _paint_frames(painter, store, config, size, on_progress)
         with create() as writer:
-            for number in range(len(store.times)):
-                frame, content = store.frame(config.passes, number), store.content(number)
-                image = restore_color(frame.image, content, config.preserve_color)
-                writer.write(replace(frame, image=image))
-                measurement.add(content, image)
+            for frame in _finished(store, config):
+                writer.write(frame.result)
+                measured.add(frame.original.image, frame.result.image)
+                if on_frame and on_frame(frame) is False:
+                    complete = False
+                    break
+        painted = time.perf_counter() - painting
         store.remove()
-        figures = measurement.figures()
-        if config.report:
-            write_json(config.report, figures)
-        return in_words(figures)
+    figures = measured.figures()
+    if config.report:
+        write_json(config.report, figures)
+    return VideoReport(
+        output=config.output_video,
+        frames=measured.frames,
+        size=size,
+        seconds=time.perf_counter() - begun,
+        fps=measured.frames / max(painted, 1e-9),
+        figures=figures,
+        warnings=tuple(warned),
+        complete=complete,
+    )
+
+
+def _finished(store: FrameStore, config: VideoConfig) -> Iterator[PaintedFrame]:
+    """Read the frames of the last pass back, with the colors that were asked for."""
+    for number in range(len(store.times)):
+        frame, content = store.frame(config.passes, number), store.content(number)
+        image = restore_color(frame.image, content, config.preserve_color)
+        yield PaintedFrame(replace(frame, image=content), replace(frame, image=image))
 
 
 def _paint_frames(
-    painter: FramePainter, store: FrameStore, config: VideoConfig, size: tuple[int, int]
+    painter: FramePainter,
+    store: FrameStore,
+    config: VideoConfig,
+    size: tuple[int, int],
+    on_progress: OnProgress | None,
 ) -> None:
-    """Paint what the store does not have yet, pass by pass, there and back."""
+    """Paint what the store does not have yet, pass by pass, forward and backward in turn."""
     count = len(store.times)
     left = sum(not store.has(t, i) for t in range(1, config.passes + 1) for i in range(count))
     whole = len(scale_sizes(size, config.scales)) * config.steps
@@ -91,30 +123,33 @@ def _paint_frames(
         steps = left * config.frame_steps
         if not store.has(1, 0):
             steps += whole - config.frame_steps
-    with tqdm(total=steps, unit="step", disable=config.quiet) as bar:
-        for turn in range(1, config.passes + 1):
-            order = range(count) if turn % 2 else range(count - 1, -1, -1)
-            for number in order:
-                if store.has(turn, number):
-                    continue
-                bar.set_description(f"pass {turn}, frame {number + 1}/{count}")
-                image = None
-                for step_image in painter.steps(turn, number):
-                    image = step_image
-                    bar.update()
-                store.keep(turn, number, image)
+    done = 0
+    for turn in range(1, config.passes + 1):
+        order = range(count) if turn % 2 else range(count - 1, -1, -1)
+        for number in order:
+            if store.has(turn, number):
+                continue
+            note = f"pass {turn}, frame {number + 1}/{count}"
+            image = None
+            for step_image in painter.steps(turn, number):
+                image, done = step_image, done + 1
+                if on_progress:
+                    on_progress(Progress("optimizing", done, steps, "step", note))
+            store.keep(turn, number, image)
 
 
 def _measurement(
     config: VideoConfig, weights: dict[str, Tensor], styles: list[Tensor], long_side: int
 ) -> Measurement:
-    """Return what measures the result; for a report the style too, in the style's own colours."""
+    """Return what measures the result; for a report the style too, in the style's own colors."""
     if not config.report:
         return Measurement(FlowEstimator("dis"))
-    pictures = {str(i): sized_style(style, long_side, config) for i, style in enumerate(styles)}
     parts = config.blend or (1.0,) * len(styles)
-    shares = {name: part / sum(parts) for name, part in zip(pictures, parts, strict=True)}
-    return build_measurement(lambda: (pictures, shares), lambda: VGGFeatures(weights))
+    pictures = [
+        (sized_style(style, long_side, config), part / sum(parts))
+        for style, part in zip(styles, parts, strict=True)
+    ]
+    return build_measurement(lambda: pictures, lambda: VGGFeatures(weights))
 
 
 def _load_styles(config: VideoConfig) -> list[Tensor]:

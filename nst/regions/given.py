@@ -1,7 +1,6 @@
 """Masks of the user's own: which file shows which region, and the style weights of each frame."""
 
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
@@ -12,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nst.core.progress import warn
 from nst.errors import InputError
 from nst.media.frames import Frame
 from nst.media.images import load_mask
@@ -54,7 +54,7 @@ class GivenMasks:
             if not self._resized:
                 height, width = layers.shape[-2:]
                 message = f"masks of {width}x{height} are brought to {size[1]}x{size[0]}"
-                warnings.warn(message, stacklevel=2)
+                warn(message)
             self._resized = True
             layers = F.interpolate(layers, size=size, mode="bilinear", antialias=True)
         rest = (1 - layers.sum(1, keepdim=True)).clamp(min=0)
@@ -152,7 +152,7 @@ def _held(frames: Iterable[Frame], path: Path) -> Iterator[Tensor]:
     for frame in frames:
         count += 1
         yield frame.image
-    warnings.warn(f"{path} ends after {count} masks: the last one is held", stacklevel=2)
+    warn(f"{path} ends after {count} masks: the last one is held")
     yield from repeat(frame.image)
 
 

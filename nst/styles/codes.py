@@ -1,6 +1,6 @@
 """Styles turned into codes: looked up, predicted from a picture, blended, at a strength."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,70 +9,84 @@ from torch import Tensor
 
 from nst.errors import InputError
 from nst.models.checkpoint import IDENTITY, Checkpoint
-from nst.options.stylize import StyleOptions
 from nst.styles.pictures import load_style
-from nst.styles.spec import is_path, names_of, row_of, shares_of, wanted_shares
+from nst.styles.spec import ORIGINAL, StyleSpec, first_style, names_of, row_of
 
-# The shorter side of a style picture, in pixels: strokes are as in a painting of this height.
+# Pixels of a style picture's shorter side when its code is predicted: strokes are as large as in a
+# painting of this height.
 STYLE_SIDE = 256
-# A picture's image and its predicted code -> a better code.
+# A style picture (1, 3, H, W) and its predicted code (1, D) -> an improved code (1, D).
 Tune = Callable[[Tensor, Tensor], Tensor]
 
 
 def style_code(
     checkpoint: Checkpoint,
-    text: str | None,
+    style: StyleSpec | None,
     strength: float = 1.0,
     scale: float = 1.0,
     tune: Tune | None = None,
 ) -> Tensor:
-    """Return the code (1, D) of a style as the user wrote it; None takes the first one.
+    """Return the code (1, D) of a style; None takes the checkpoint's first.
 
-    Blending and strength are sums of codes: the strength moves from the code of "leave it alone"
-    to the style's, and that of the text is multiplied by `strength`.
+    Blends and strengths are weighted sums of codes: the strength interpolates from the identity's
+    code to the style's.
 
     Args:
-        scale: of a picture's strokes.
-        tune: betters the code of each picture.
+        strength: multiplies the style's own, 0 to 1.
+        scale: brush size; 2 doubles it.
+        tune: improves the code that the encoder predicts for a picture.
 
     Raises:
-        InputError: the text cannot be read, or the checkpoint has no such style.
+        InputError: the checkpoint has no such style, or a picture cannot be read.
     """
-    shares, own_strength = shares_of(checkpoint, text)
-    return _blended(checkpoint, shares, own_strength * strength, scale, tune)
+    checkpoint = checkpoint.at_scale(scale)
+    style = style or first_style(checkpoint)
+    rows = []
+    for name, _ in style.weights:
+        if isinstance(name, Path):
+            rows.append(_picture_code(checkpoint, name, scale, tune))
+        else:
+            rows.append(_named_code(checkpoint, name))
+    weights = torch.tensor([[weight for _, weight in style.weights]])
+    identity = _named_code(checkpoint, IDENTITY)
+    return torch.lerp(identity, weights @ torch.cat(rows), style.strength * strength)
 
 
-def chosen_style(
-    config: StyleOptions, checkpoint: Checkpoint, tune: Tune | None = None
-) -> tuple[Tensor, float]:
-    """Return the code (1, D) that --style or --style-path ask for, and the identity's share in it.
+def style_codes(
+    checkpoint: Checkpoint,
+    styles: Sequence[StyleSpec | None],
+    strength: float = 1.0,
+    scale: float = 1.0,
+    tune: Tune | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the codes (K, D) of styles and the identity's weight (K,) in each; see `style_code`.
 
     Raises:
-        InputError: they contradict each other, or the checkpoint cannot do it.
+        InputError: the checkpoint lacks one of them.
     """
-    shares, strength = wanted_shares(config, checkpoint)
-    strength *= config.strength
-    code = _blended(checkpoint, shares, strength, config.style_scale, tune)
-    return code, 1 - strength * (1 - shares.get(IDENTITY, 0.0))
+    found = [style or first_style(checkpoint) for style in styles]
+    codes = [style_code(checkpoint, style, strength, scale, tune) for style in found]
+    weights = [style.identity_weight(strength) for style in found]
+    return torch.cat(codes), torch.tensor(weights)
 
 
 @dataclass(frozen=True)
 class CrossFade:
-    """From one style to another over a clip.
+    """A change from one style to another over a clip.
 
     Args:
         first, last: codes (1, D).
-        first_share, last_share: of the identity in them.
-        frames: of the clip.
+        first_identity, last_identity: the identity's weight in them, 0 to 1.
+        frames: the clip's number of frames.
 
     Raises:
         InputError: it is not known how many frames there are.
     """
 
     first: Tensor
-    first_share: float
+    first_identity: float
     last: Tensor
-    last_share: float
+    last_identity: float
     frames: int | None
 
     def __post_init__(self) -> None:
@@ -80,49 +94,29 @@ class CrossFade:
             raise InputError("--style-to needs a clip whose length is known, not a camera")
 
     def at(self, index: int) -> tuple[Tensor, float]:
-        """Return the code of a frame and the identity's share in it."""
-        way = min(1.0, index / max(1, self.frames - 1))
-        share = self.first_share + way * (self.last_share - self.first_share)
-        return torch.lerp(self.first, self.last, way), share
+        """Return the code (1, D) of a frame and the identity's weight in it."""
+        progress = min(1.0, index / max(1, (self.frames or 1) - 1))
+        identity = self.first_identity + progress * (self.last_identity - self.first_identity)
+        return torch.lerp(self.first, self.last, progress), identity
 
 
-def _blended(
-    checkpoint: Checkpoint,
-    shares: dict[str, float],
-    strength: float,
-    scale: float = 1.0,
-    tune: Tune | None = None,
-) -> Tensor:
-    rows = []
-    for name in shares:
-        if (row := row_of(checkpoint, name)) is not None:
-            rows.append(checkpoint.codes[row][None])
-        elif is_path(name):
-            rows.append(_picture_rows(checkpoint, [name], scale, tune))
-        else:
-            names = ", ".join(names_of(checkpoint)) or "none of its own, give a picture's path"
-            raise InputError(f"no style {name!r}; there are: {names}")
-    row = torch.tensor([[*shares.values()]])
-    return _strengthened(checkpoint, row @ torch.cat(rows), strength)
+def _named_code(checkpoint: Checkpoint, name: str) -> Tensor:
+    """Return the code (1, D) of one of a checkpoint's own styles."""
+    row = row_of(checkpoint, IDENTITY if name == ORIGINAL else name)
+    if row is None:
+        names = ", ".join(names_of(checkpoint)) or "none of its own, give a picture's path"
+        raise InputError(f"no style {name!r}; there are: {names}")
+    return checkpoint.codes[row][None]
 
 
-def _picture_rows(
-    checkpoint: Checkpoint, paths: list[str], scale: float, tune: Tune | None
-) -> Tensor:
+def _picture_code(checkpoint: Checkpoint, path: Path, scale: float, tune: Tune | None) -> Tensor:
+    """Return the code (1, D) that the encoder predicts for a picture, tuned."""
     if checkpoint.encoder is None:
         raise InputError(
-            f"this checkpoint knows its own styles only, not {paths[0]}: leave --checkpoint out, "
+            f"this checkpoint knows its own styles only, not {path}: leave --checkpoint out, "
             "or give one of train.py --any-style"
         )
-    rows = []
-    for path in paths:
-        picture = load_style(Path(path), round(STYLE_SIDE * scale))
-        with torch.no_grad():
-            code = checkpoint.encoder(picture)
-        rows.append(tune(picture, code) if tune else code)
-    return torch.cat(rows)
-
-
-def _strengthened(checkpoint: Checkpoint, code: Tensor, strength: float) -> Tensor:
-    identity = checkpoint.codes[checkpoint.styles.index(IDENTITY)][None]
-    return torch.lerp(identity, code, strength)
+    picture = load_style(path, round(STYLE_SIDE * scale))
+    with torch.no_grad():
+        code = checkpoint.encoder(picture)
+    return tune(picture, code) if tune else code

@@ -12,10 +12,10 @@ from nst.core.tensors import to_float
 from nst.errors import InputError
 from nst.media.folders import list_pictures
 from nst.media.images import load_image, read_picture, small_jpeg
+from nst.media.picture_reader import READABLE
 from nst.models.checkpoint import Checkpoint
 from nst.options.shared import STYLE_PICTURE_SIDE
-
-FORBIDDEN_IN_NAMES = "*+:,="  # --style reads them as something else
+from nst.styles.spec import FORBIDDEN_IN_NAMES, ORIGINAL, StyleSpec
 
 
 def style_name(file: Path) -> str:
@@ -30,16 +30,17 @@ def find_styles(style_dir: Path, identity: str) -> dict[str, Path]:
     """Return {style's name: its picture}, by the files' names; one picture is one style.
 
     Raises:
-        InputError: nothing there, two files of one name, or a name that --style could not say.
+        InputError: nothing there, two files of one name, or a name that --style reads otherwise.
     """
     files = [style_dir] if style_dir.is_file() else list_pictures(style_dir)
     styles: dict[str, Path] = {}
     for file in files:
         name = style_name(file)
-        if name == identity or any(mark in name for mark in FORBIDDEN_IN_NAMES):
+        reserved = name in (identity, ORIGINAL) or Path(name).suffix.lower() in READABLE
+        if reserved or any(mark in name for mark in FORBIDDEN_IN_NAMES):
             raise InputError(
-                f"{file} cannot name a style: rename it, without {' '.join(FORBIDDEN_IN_NAMES)}"
-                f" and not '{identity}'"
+                f"{file} cannot name a style: rename it, without {' '.join(FORBIDDEN_IN_NAMES)}, "
+                f"not '{identity}' or '{ORIGINAL}', and with one ending"
             )
         if name in styles:
             raise InputError(f"{styles[name]} and {file} would be one style: rename one")
@@ -71,18 +72,18 @@ def _style_picture(path: Path, short_side: int) -> Image.Image:
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 
-def style_pictures(checkpoint: Checkpoint, shares: dict[str, float]) -> dict[str, Tensor]:
-    """Return the pictures that styles were taken from, by name.
+def style_pictures(checkpoint: Checkpoint, style: StyleSpec) -> list[tuple[Tensor, float]]:
+    """Return the pictures (1, 3, H, W) that a blend's styles were taken from, and their weights.
 
     Raises:
         InputError: the checkpoint does not carry one of them.
     """
-    pictures = {}
-    for name in shares:
-        if name in checkpoint.pictures:
-            pictures[name] = load_image(BytesIO(checkpoint.pictures[name]))
-        elif name not in checkpoint.styles:
-            pictures[name] = load_style(Path(name), STYLE_PICTURE_SIDE)
+    pictures = []
+    for name, weight in style.weights:
+        if isinstance(name, Path):
+            pictures.append((load_style(name, STYLE_PICTURE_SIDE), weight))
+        elif name in checkpoint.pictures:
+            pictures.append((load_image(BytesIO(checkpoint.pictures[name])), weight))
         else:
             raise InputError(f"this checkpoint carries no picture of the style {name!r}")
     return pictures

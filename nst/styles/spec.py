@@ -1,12 +1,19 @@
-"""What the user calls a style, read: names and pictures, blends and strengths.
+"""What the user calls a style, read once into a `StyleSpec`, the value that travels from there on.
 
 wave                    a style of the checkpoint
-wave*0.5+scream*0.5     a blend; its shares are scaled to sum to 1
-wave:0.6                with a strength: 0 leaves the picture alone, 1 is the full style
+wave*0.5+scream*0.5     a blend; its weights are scaled to sum to 1
+wave:0.6                at a strength: 0 leaves the picture as it is, 1 is the full style
 path/to.jpg:0.6         any picture, where the checkpoint has an encoder
+original                the picture as it is
+
+A file that exists is read as that file first, so a path may contain any of these marks. A bare
+word is always a name: for a picture without an ending write ./wave.
 """
 
-from math import isfinite, nan
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from unicodedata import normalize
 
@@ -15,55 +22,113 @@ from nst.media.picture_reader import READABLE
 from nst.models.checkpoint import IDENTITY, Checkpoint
 from nst.options.stylize import StyleOptions
 
-ANY_STYLE = "any_style"
+ANY_STYLE = "any_style"  # the shipped checkpoint that takes pictures
+ORIGINAL = "original"
+FORBIDDEN_IN_NAMES = "*+:,="  # they have a meaning in --style and --region
 
 
-def parse_style(text: str) -> tuple[dict[str, float], float]:
-    """Read a style into ({name: share}, strength); the shares sum to 1.
+@dataclass(frozen=True)
+class StyleSpec:
+    """A blend of named styles and style pictures, at a strength.
+
+    Args:
+        weights: each style, a name or the path of a picture, with its weight; they sum to 1.
+        strength: 0 leaves the picture as it is, 1 is the full style.
+    """
+
+    weights: tuple[tuple[str | Path, float], ...]
+    strength: float = 1.0
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """The style pictures in the blend."""
+        return tuple(style for style, _ in self.weights if isinstance(style, Path))
+
+    @property
+    def is_original(self) -> bool:
+        """Whether the picture is to be left exactly as it is."""
+        return all(style == ORIGINAL for style, _ in self.weights)
+
+    def identity_weight(self, strength: float = 1.0) -> float:
+        """Return how much of the style's code is the identity's, by strength and by name, 0 to 1.
+
+        Args:
+            strength: multiplies the spec's own.
+
+        >>> parse_style("wave:0.5").identity_weight(0.5)
+        0.75
+        >>> parse_style("wave*3+original").identity_weight()
+        0.25
+        """
+        named = sum(weight for style, weight in self.weights if style in (IDENTITY, ORIGINAL))
+        return 1 - self.strength * strength * (1 - named)
+
+    def __str__(self) -> str:
+        """Write the style as `parse_style` reads it.
+
+        >>> str(parse_style("wave*3 + scream:0.5"))
+        'wave*0.75+scream*0.25:0.5'
+        """
+        terms = [_written(style) for style, _ in self.weights]
+        if len(terms) > 1:
+            pairs = zip(terms, self.weights, strict=True)
+            terms = [f"{term}*{weight:g}" for term, (_, weight) in pairs]
+        return "+".join(terms) + (f":{self.strength:g}" if self.strength != 1 else "")
+
+
+def parse_style(text: str) -> StyleSpec:
+    """Read a style as the user wrote it.
 
     Raises:
         InputError: it cannot be read, or a number is out of range.
 
     >>> parse_style("wave*3+scream*1:0.5")
-    ({'wave': 0.75, 'scream': 0.25}, 0.5)
+    StyleSpec(weights=(('wave', 0.75), ('scream', 0.25)), strength=0.5)
     """
-    blend, colon, strength_text = text.partition(":")
-    strength = _number(strength_text, text) if colon else 1.0
+    if _is_file(text):
+        return StyleSpec(((_path(text), 1.0),))
+    blend, strength = _number_after(text, ":")
     if not 0 <= strength <= 1:
         raise InputError(f"the strength in {text!r} is {strength:g}; it must be from 0 to 1")
-    shares: dict[str, float] = {}
-    for term in blend.split("+"):
-        name, star, share_text = (part.strip() for part in term.partition("*"))
-        share = _number(share_text, text) if star else 1.0
-        if not name or share < 0:
-            raise InputError(f"{text!r} is no style: write it like 'wave*0.5+scream*0.5:0.8'")
-        shares[name] = shares.get(name, 0.0) + share
-    return _scaled(shares, text), strength
+    return StyleSpec(_scaled([_weighted(term, text) for term in _terms(blend)], text), strength)
+
+
+def picture_style(paths: Sequence[str | Path], blend: Sequence[float] | None = None) -> StyleSpec:
+    """Return the style of one picture, or a blend of several.
+
+    Args:
+        blend: the pictures' weights, of any sum; None weighs them alike.
+
+    Raises:
+        InputError: the numbers of pictures and weights differ, or the weights sum to 0.
+    """
+    weights = [1.0] * len(paths) if blend is None else blend
+    if len(weights) != len(paths):
+        raise InputError(
+            f"--blend has {len(weights)} numbers; --style-path has {len(paths)} pictures"
+        )
+    pairs = [(Path(path), weight) for path, weight in zip(paths, weights, strict=True)]
+    return StyleSpec(_scaled(pairs, "--blend"))
+
+
+def style_of(config: StyleOptions) -> StyleSpec | None:
+    """Return what --style, or --style-path, asks for; None is the checkpoint's first style.
+
+    Raises:
+        InputError: the options contradict each other, or cannot be read.
+    """
+    if config.style_path:
+        if config.style is not None:
+            raise InputError("--style and --style-path were both given: leave out one")
+        return picture_style(config.style_path, config.blend)
+    if config.blend:
+        raise InputError("--blend needs --style-path, a picture for each weight")
+    return None if config.style is None else parse_style(config.style)
 
 
 def names_of(checkpoint: Checkpoint) -> list[str]:
-    """Return the names of a checkpoint's own styles, without "leave it alone"."""
+    """Return the names of a checkpoint's own styles, without the identity."""
     return [name for name in checkpoint.styles if name != IDENTITY]
-
-
-def shares_of(checkpoint: Checkpoint, text: str | None) -> tuple[dict[str, float], float]:
-    """Return `parse_style`'s answer; None is the checkpoint's first style."""
-    if text is not None:
-        return parse_style(text)
-    names = names_of(checkpoint)
-    if not names:
-        raise InputError("this checkpoint has no styles of its own: give --style-path")
-    return {names[0]: 1.0}, 1.0
-
-
-def identity_share(text: str | None, strength: float = 1.0) -> float:
-    """Return how much of a style's code is the identity's, by its strength or its name: 0 to 1.
-
-    >>> identity_share("wave:0.5", 0.5), identity_share("wave*3+identity")
-    (0.75, 0.25)
-    """
-    shares, own_strength = parse_style(text) if text is not None else ({}, 1.0)
-    return 1 - own_strength * strength * (1 - shares.get(IDENTITY, 0.0))
 
 
 def row_of(checkpoint: Checkpoint, name: str) -> int | None:
@@ -72,64 +137,88 @@ def row_of(checkpoint: Checkpoint, name: str) -> int | None:
     return names.index(known) if (known := normalize("NFC", name)) in names else None
 
 
-def is_picture(text: str) -> bool:
-    """Tell whether a style is written as a picture's path: a file, or what ends like one.
-
-    >>> is_picture("art/wave.jpg:0.5"), is_picture("wave:0.5")
-    (True, False)
-    """
-    shares, _ = parse_style(text)
-    return any(map(is_path, shares))
-
-
-def is_path(name: str) -> bool:
-    """Tell whether a name of a style, without its weight and strength, is a picture's path."""
-    return Path(name).suffix.lower() in READABLE or Path(name).is_file()
-
-
-def wanted_checkpoint(config: StyleOptions, otherwise: str) -> str:
-    """Return which checkpoint to load: that of the user, one for pictures as styles, or another."""
-    regions = [text.partition("=")[2] for text in getattr(config, "region", ())]
-    texts = [config.style, getattr(config, "style_to", None), *regions]
-    pictures = config.style_path or any(is_picture(text) for text in texts if text)
-    return config.checkpoint or (ANY_STYLE if pictures else otherwise)
-
-
-def wanted_shares(config: StyleOptions, checkpoint: Checkpoint) -> tuple[dict[str, float], float]:
-    """Return what --style, or --style-path with --blend, ask for, as `parse_style` does.
+def first_style(checkpoint: Checkpoint) -> StyleSpec:
+    """Return the style that is taken when none is given.
 
     Raises:
-        InputError: they contradict each other, or cannot be read.
+        InputError: the checkpoint has no styles of its own.
     """
-    paths, weights = config.style_path, config.blend
-    if not paths:
-        if weights:
-            raise InputError("--blend needs --style-path, a picture for each weight")
-        return shares_of(checkpoint, config.style)
-    if config.style is not None:
-        raise InputError("--style and --style-path were both given: leave out one")
-    if weights and len(weights) != len(paths):
-        raise InputError(
-            f"--blend has {len(weights)} numbers; --style-path has {len(paths)} pictures"
-        )
-    shares: dict[str, float] = {}
-    for path, weight in zip(paths, weights or (1.0,) * len(paths), strict=True):
-        shares[str(path)] = shares.get(str(path), 0.0) + weight
-    return _scaled(shares, "--blend"), 1.0
+    names = names_of(checkpoint)
+    if not names:
+        raise InputError("this checkpoint has no styles of its own: give --style-path")
+    return StyleSpec(((names[0], 1.0),))
 
 
-def _scaled(shares: dict[str, float], text: str) -> dict[str, float]:
-    total = sum(shares.values())
-    if total <= 0:
-        raise InputError(f"the shares of {text!r} sum to 0: give one of them more")
-    return {name: share / total for name, share in shares.items()}
+def choose_checkpoint(given: str | None, styles: Iterable[StyleSpec | None], default: str) -> str:
+    """Return the name of the checkpoint to load: the one given, or one that can paint the styles.
+
+    Args:
+        styles: all that the run paints.
+        default: the one that is taken for named styles.
+    """
+    pictures = any(style.pictures for style in styles if style)
+    return given or (ANY_STYLE if pictures else default)
 
 
-def _number(text: str, whole: str) -> float:
+def _terms(blend: str) -> Iterator[str]:
+    """Split a blend at its plus signs, except those within the path of a file."""
+    parts = blend.split("+")
+    while parts:
+        count = len(parts)
+        while count > 1:
+            term = "+".join(parts[:count]).strip()
+            if _is_file(term) or _is_file(_number_after(term, "*")[0]):
+                break
+            count -= 1
+        yield "+".join(parts[:count]).strip()
+        parts = parts[count:]
+
+
+def _weighted(term: str, text: str) -> tuple[str | Path, float]:
+    """Read a term of a blend, such as "wave*0.5", into the style and its weight."""
+    style, weight = (term, 1.0) if _is_file(term) else _number_after(term, "*")
+    if _is_file(style) or Path(style).suffix.lower() in READABLE:
+        found: str | Path = _path(style)
+    else:
+        found = style
+    marked = isinstance(found, str) and any(mark in found for mark in FORBIDDEN_IN_NAMES)
+    if not style or marked or not (isfinite(weight) and weight >= 0):
+        raise InputError(f"{text!r} is no style: write it like 'wave*0.5+scream*0.5:0.8'")
+    return found, weight
+
+
+def _number_after(text: str, mark: str) -> tuple[str, float]:
+    """Split off the number after the last `mark`; without one the text stays whole, with 1."""
+    head, found, tail = text.rpartition(mark)
     try:
-        number = float(text)
+        return (head.strip(), float(tail)) if found else (text.strip(), 1.0)
     except ValueError:
-        number = nan
-    if not isfinite(number):
-        raise InputError(f"{text!r} in {whole!r} is not a number")
-    return number
+        return text.strip(), 1.0
+
+
+def _scaled(
+    pairs: Iterable[tuple[str | Path, float]], text: str
+) -> tuple[tuple[str | Path, float], ...]:
+    """Scale weights to a sum of 1; a style that is named twice has both its weights."""
+    sums: dict[str | Path, float] = {}
+    for style, weight in pairs:
+        sums[style] = sums.get(style, 0.0) + weight
+    total = sum(sums.values())
+    if total <= 0:
+        raise InputError(f"the weights of {text!r} sum to 0: give one of them more")
+    return tuple((style, weight / total) for style, weight in sums.items())
+
+
+def _written(style: str | Path) -> str:
+    bare = isinstance(style, Path) and style.name == str(style) and not style.suffix
+    return f".{os.sep}{style}" if bare else str(style)
+
+
+def _path(text: str) -> Path:
+    return Path(os.path.expanduser(text))
+
+
+def _is_file(text: str) -> bool:
+    """Tell whether a text is the path of a file that exists, and more than a bare word."""
+    path = _path(text)
+    return (path.suffix != "" or path.name != text) and os.path.isfile(path)

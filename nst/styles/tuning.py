@@ -10,9 +10,9 @@ from functools import cache
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from nst.core.device import choose_dtype
+from nst.core.progress import OnProgress, tracked
 from nst.core.tensors import fit, resize
 from nst.losses.perceptual import content_loss, gram_matrix, style_loss, total_variation
 from nst.models.transformer_net import TransformerNet
@@ -31,7 +31,7 @@ def code_tuner(
     contents: Callable[[], list[Tensor]],
     steps: int,
     precision: str = "auto",
-    quiet: bool = True,
+    on_progress: OnProgress | None = None,
 ) -> Callable[[Tensor, Tensor], Tensor]:
     """Return what turns a style picture (1, 3, H, W) and its code (1, D) into a better code.
 
@@ -57,7 +57,7 @@ def code_tuner(
         code = code.detach().clone().requires_grad_()
         optimizer = torch.optim.Adam([code], RATE, betas=(0.9, 0.99))
         slower = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: (1 - k / steps) ** 0.5)
-        for step in tqdm(range(steps), "tuning the style", unit="step", disable=quiet):
+        for step in tracked(range(steps), "tuning the style", steps, "step", on_progress):
             content, target = (x[step % len(x)] for x in (images, targets))
             stylized = net(content, code, code.new_ones(1, 1))
             features = vgg(stylized, STYLE_LAYERS)

@@ -21,20 +21,20 @@ def stylize(
     codes: Tensor,
     dtype: torch.dtype,
     identity: Tensor | None = None,
-    identity_share: float | Tensor = 0.0,
+    identity_weight: float | Tensor = 0.0,
     weights: Tensor | None = None,
     folded: Tensor | None = None,
     grain: Tensor | None = None,
 ) -> Tensor:
-    """Paint one image (1, 3, H, W) with codes (K, D), computed in `dtype`, given in float32.
+    """Stylize one image (1, 3, H, W) with codes (K, D), computed in `dtype`, returned in float32.
 
-    Instance norm forgets how light and colourful the whole picture was, so even the identity's code
-    cannot leave it quite alone. What it loses is broad: found on a small copy, it is given back in
-    the identity's share of the code.
+    Instance norm discards the mean brightness and saturation of the image, so even the identity's
+    code changes them a little. That error is of low frequency: it is measured on a small copy and
+    added back in proportion to the identity's weight in the code.
 
     Args:
         identity: the identity's code (1, D).
-        identity_share: its share in the codes, 0 to 1; one for all, or (K,).
+        identity_weight: its weight in the codes, 0 to 1; one for all, or (K,).
         weights: style weights (1, K, H, W); None is for one code.
         folded: with `weights`, the codes (K, D) that `TransformerNet.folded` gives.
         grain: (1, 3, H, W), for `with_grain`; less of it where the identity is.
@@ -43,7 +43,7 @@ def stylize(
     if weights.ndim == 4 and torch.equal(weights, weights[..., :1, :1].expand_as(weights)):
         weights = weights[..., 0, 0]  # exactly the picture without a map
     mapped = weights.ndim == 4
-    shares: Tensor | float = torch.as_tensor(identity_share, device=image.device)
+    shares: Tensor | float = torch.as_tensor(identity_weight, device=image.device)
     if identity is None or not shares.any():
         shares = 0.0
     else:

@@ -4,185 +4,199 @@ Reading, painting and writing run at the same time, each in a thread of its own.
 grow with the video's length.
 """
 
-from collections import deque
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from nst.core.device import choose_device, choose_dtype, frame_workers
+from nst.core.device import frame_workers
 from nst.core.files import check_place, write_json
+from nst.core.progress import OnProgress, collected_warnings, tracked
+from nst.core.reports import VideoReport
 from nst.core.tensors import resize, working_size
 from nst.core.threads import in_background
 from nst.errors import InputError
-from nst.losses.video_metrics import Measurement, build_measurement, in_words
+from nst.losses.video_metrics import Measurement, build_measurement
 from nst.media.camera import is_live
-from nst.media.display import Window
-from nst.media.frames import Frame, StreamInfo, frame_rate
+from nst.media.frames import Frame, OnFrame, PaintedFrame, StreamInfo, frame_rate
 from nst.media.video_reader import open_video
-from nst.media.video_writer import create_video
-from nst.models.checkpoint import Checkpoint, load_checkpoint
+from nst.media.video_writer import VideoWriter, create_video
+from nst.models.checkpoint import Checkpoint
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.motion.coherence import MotionTracker
 from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
+from nst.regions.edges import colour_plan
 from nst.regions.masks import video_masks
-from nst.regions.spec import chosen_styles
-from nst.styles.codes import CrossFade, Tune, style_code
+from nst.styles.codes import CrossFade
 from nst.styles.pictures import style_pictures
-from nst.styles.spec import identity_share, wanted_checkpoint, wanted_shares
-from nst.styles.tuning import code_tuner
+from nst.styles.spec import first_style
 from nst.stylize.forward import LEAST_SIDE
-from nst.stylize.frames import Paint, followed, stylize_frames
+from nst.stylize.frames import followed, stylize_frames
+from nst.stylize.paint import Paint, Styles, mix_paint, read_styles
 
 # Without a report a few small frames are measured, at a cost that does not show.
 SAMPLE_SIDE, SAMPLE_EVERY = 320, 16
-# From a camera's first picture to the one that a style is tuned on.
+# From a camera's first picture to the one that a style is tuned on: its exposure settles meanwhile.
 SETTLING_MILLISECONDS = 700
 
 
-def one_pass_video(config: VideoConfig) -> str:
+def one_pass_video(
+    config: VideoConfig, on_frame: OnFrame | None = None, on_progress: OnProgress | None = None
+) -> VideoReport:
     """Stylize the video that `config` names and write it, with its times and its sound.
 
-    Returns:
-        How steady it is and how near to the original, in one line.
+    Args:
+        on_frame: takes each finished frame; returning False ends the video there.
+        on_progress: is told how many frames are done.
 
     Raises:
         InputError: something the user gave is wrong; nothing is written then.
     """
-    if not (config.output_video or config.show):
+    if config.output_video is None and on_frame is None:
         raise InputError("nothing would be seen: give --output-video, --show or both")
-    checkpoint = load_checkpoint(wanted_checkpoint(config, "fast"))
-    rate = frame_rate(config.rate)
-    span = (config.input_video, config.start, config.duration, rate)
-    live = is_live(str(config.input_video))
-
-    def sample() -> list[Tensor]:
-        with open_video(*span) as reader:
-            for frame in reader:
-                # A camera gets time to get used to the light.
-                if not live or frame.pts >= SETTLING_MILLISECONDS:
+    begun = time.perf_counter()
+    with collected_warnings() as warned:
+        styles = read_styles(config)
+        checkpoint = styles.load(config.checkpoint, "fast")
+        paint = mix_paint(config, checkpoint, styles, lambda: _sample(config), on_progress)
+        measured = _measurement(config, checkpoint, styles)
+        with _painted(config, paint, styles) as (info, frames), _written(config, info) as writers:
+            painting, complete = time.perf_counter(), True
+            for frame in tracked(frames, "stylizing", info.frames, "frame", on_progress):
+                writers.write(frame)
+                measured.add(frame.original.image.cpu(), frame.result.image.cpu())
+                if on_frame and on_frame(frame) is False:
+                    complete = False
                     break
-            return [frame.image]
-
-    tune = code_tuner(checkpoint.net, sample, config.refine_steps, config.precision, config.quiet)
-    regions, code, left_alone = chosen_styles(config, checkpoint, tune)
-    device = choose_device(config.device)
-    dtype = choose_dtype(config.precision, device)
-    code, identity = code.to(device), checkpoint.codes[:1].to(device)
-    tracker = None
-    if config.flow != "none" and (config.temporal_blend or regions or checkpoint.grain):
-        tracker = MotionTracker(FlowEstimator(config.flow, config.flow_long_side, device))
-    measurement = _measurement(config, checkpoint)
-    with open_video(*span) as reader:
-        size = working_size(reader.info.size, config.long_side, config.input_video, LEAST_SIDE)
-        info = replace(reader.info, size=size)
-        fade = _fade(config, checkpoint, tune, code, left_alone, info.frames)
-        paint = Paint(checkpoint.net.to(device, dtype), code, dtype, identity, left_alone)
-        # What is live waits in no queue before the net: each frame is the latest.
-        ahead = nullcontext if live else in_background
-        # The frames that are being painted, kept to be measured.
-        originals: deque[Tensor] = deque()
-        resized = _resized(reader, size, config.mirror, originals)
-        with (
-            frame_workers(device, size, live) as workers,
-            video_masks(config, regions, device, dtype, reader.info.rate) as masks,
-            _created(config, info) as writer,
-            _mask_writer(config, info) as mask_writer,
-            Window() if config.show else nullcontext() as window,
-            ahead(resized) as frames,
-            ahead(followed(frames, device, tracker, masks, checkpoint.grain)) as scenes,
-            in_background(
-                stylize_frames(
-                    scenes,
-                    paint,
-                    config.temporal_blend,
-                    config.preserve_color,
-                    fade,
-                    regions,
-                    mask_writer,
-                    workers,
-                    waiting=0 if live else 1,
-                ),
-                depth=1 if live else 2,
-            ) as painted,
-        ):
-            label = f"stylizing, {tracker.flow.method.upper()} flow" if tracker else "stylizing"
-            for frame in tqdm(painted, label, info.frames, unit="frame", disable=config.quiet):
-                if writer:
-                    writer.write(frame)
-                measurement.add(originals.popleft(), frame.image.cpu())
-                if window and not window.show(frame):
-                    break
-    figures = measurement.figures()
+            painted = time.perf_counter() - painting
+    figures = measured.figures()
     if config.report:
         write_json(config.report, figures)
-    return in_words(figures)
+    return VideoReport(
+        output=config.output_video,
+        frames=measured.frames,
+        size=info.size,
+        seconds=time.perf_counter() - begun,
+        fps=measured.frames / max(painted, 1e-9),
+        figures=figures,
+        warnings=tuple(warned),
+        masks=config.mask_output,
+        complete=complete,
+    )
 
 
-def _fade(
-    config: VideoConfig,
-    checkpoint: Checkpoint,
-    tune: Tune | None,
-    code: Tensor,
-    left_alone: Tensor,
-    frames: int | None,
-) -> CrossFade | None:
-    if not config.style_to:
+def _opened(config: VideoConfig):
+    """Open the part of the video that is wanted."""
+    rate = frame_rate(config.rate)
+    return open_video(config.input_video, config.start, config.duration, rate)
+
+
+def _sample(config: VideoConfig) -> list[Tensor]:
+    """Return the frame that a style picture's code is tuned on; of a camera, one a little later."""
+    live = is_live(str(config.input_video))
+    with _opened(config) as reader:
+        for frame in reader:
+            if not live or frame.pts >= SETTLING_MILLISECONDS:
+                break
+        return [frame.image]
+
+
+@contextmanager
+def _painted(
+    config: VideoConfig, paint: Paint, styles: Styles
+) -> Iterator[tuple[StreamInfo, Iterator[PaintedFrame]]]:
+    """Open the video and give its painted frames, made by threads, and what they are written as.
+
+    What is live waits in no queue before the net: each frame is the latest.
+    """
+    live = is_live(str(config.input_video))
+    ahead = nullcontext if live else in_background
+    with ExitStack() as stack:
+        reader = stack.enter_context(_opened(config))
+        size = working_size(reader.info.size, config.long_side, config.input_video, LEAST_SIDE)
+        info = replace(reader.info, size=size)
+        fade = None
+        if paint.fade_to:
+            first = paint.codes, float(torch.as_tensor(paint.identity_weight))
+            fade = CrossFade(*first, *paint.fade_to, info.frames)
+        workers = stack.enter_context(frame_workers(paint.device, size, live))
+        masks = stack.enter_context(
+            video_masks(config, styles.regions, paint.device, paint.dtype, info.rate)
+        )
+        resized = stack.enter_context(ahead(_resized(reader, size, config.mirror)))
+        tracker = _tracker(config, paint, styles)
+        scenes = followed(resized, paint.device, tracker, masks, paint.grain)
+        painted = stylize_frames(
+            stack.enter_context(ahead(scenes)),
+            paint,
+            config.temporal_blend,
+            config.preserve_color,
+            fade,
+            styles.regions,
+            workers,
+            waiting=0 if live else 1,
+        )
+        yield info, stack.enter_context(in_background(painted, depth=1 if live else 2))
+
+
+def _tracker(config: VideoConfig, paint: Paint, styles: Styles) -> MotionTracker | None:
+    if config.flow == "none" or not (config.temporal_blend or styles.regions or paint.grain):
         return None
-    if config.region:
-        raise InputError("--style-to fades the whole picture: leave out --region")
-    last = style_code(checkpoint, config.style_to, config.strength, config.style_scale, tune)
-    left_alone_last = identity_share(config.style_to, config.strength)
-    return CrossFade(code, float(left_alone), last.to(code.device), left_alone_last, frames)
+    return MotionTracker(FlowEstimator(config.flow, config.flow_long_side, paint.device))
 
 
-def _measurement(config: VideoConfig, checkpoint: Checkpoint) -> Measurement:
+def _resized(frames: Iterable[Frame], size: tuple[int, int], mirror: bool) -> Iterator[Frame]:
+    for frame in frames:
+        image = resize(frame.image, size)
+        yield replace(frame, image=image.flip(3) if mirror else image)
+
+
+def _measurement(config: VideoConfig, checkpoint: Checkpoint, styles: Styles) -> Measurement:
     """Return what measures the result: each frame for a report, a few otherwise."""
     if not config.report:
         return Measurement(FlowEstimator("dis"), SAMPLE_SIDE, SAMPLE_EVERY)
     check_place(config.report, "--report")
 
-    def styles() -> tuple[dict[str, Tensor], dict[str, float]]:
-        if config.region or config.style_to:
+    def pictures() -> list[tuple[Tensor, float]]:
+        if styles.regions or styles.fade_to:
             raise InputError("there is more than one style")
-        shares, _ = wanted_shares(config, checkpoint)
-        return style_pictures(checkpoint, shares), shares
+        return style_pictures(checkpoint, styles.style or first_style(checkpoint))
 
-    return build_measurement(styles, lambda: VGGFeatures(load_vgg19()))
-
-
-def _created(config: VideoConfig, info: StreamInfo):
-    """Return the writer, as a context; of None when nothing is to be written."""
-    if config.output_video is None:
-        return nullcontext()
-    return create_video(
-        config.output_video,
-        info,
-        codec=config.codec,
-        crf=config.crf,
-        preset=config.preset,
-        keep_audio=config.keep_audio,
-    )
+    return build_measurement(pictures, lambda: VGGFeatures(load_vgg19()))
 
 
-def _mask_writer(config: VideoConfig, info: StreamInfo):
-    """Return the masks' writer, as a context; of None when they are not asked for."""
-    if config.mask_output is None:
-        return nullcontext()
-    if config.output_video and config.mask_output.absolute() == config.output_video.absolute():
-        raise InputError(f"--mask-output is --output-video, {config.output_video}: give another")
-    return create_video(config.mask_output, info, keep_audio=False)
+@dataclass(frozen=True)
+class _Writers:
+    """The video and the pictures of its masks, where they are asked for."""
+
+    video: VideoWriter | None
+    masks: VideoWriter | None
+
+    def write(self, frame: PaintedFrame) -> None:
+        if self.video:
+            self.video.write(frame.result)
+        if self.masks and frame.weights is not None:
+            image = colour_plan(frame.weights, frame.original.image)
+            self.masks.write(replace(frame.original, image=image))
 
 
-def _resized(
-    frames: Iterable[Frame], size: tuple[int, int], mirror: bool, originals: deque[Tensor]
-) -> Iterator[Frame]:
-    for frame in frames:
-        image = resize(frame.image, size)
-        image = image.flip(3) if mirror else image
-        originals.append(image)
-        yield replace(frame, image=image)
+@contextmanager
+def _written(config: VideoConfig, info: StreamInfo) -> Iterator[_Writers]:
+    """Open the files to write; see `create_video` for what becomes of them in case of an error."""
+    output, masks = config.output_video, config.mask_output
+    if output and masks and masks.absolute() == output.absolute():
+        raise InputError(f"--mask-output is --output-video, {output}: give another")
+    encoding = {"codec": config.codec, "crf": config.crf, "preset": config.preset}
+    with ExitStack() as stack:
+        video = mask_video = None
+        if output:
+            create = create_video(output, info, keep_audio=config.keep_audio, **encoding)
+            video = stack.enter_context(create)
+        if masks:
+            mask_video = stack.enter_context(create_video(masks, info, keep_audio=False))
+        yield _Writers(video, mask_video)

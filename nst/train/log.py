@@ -2,13 +2,13 @@
 
 import json
 import platform
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from nst.core.progress import warn
 from nst.losses.metrics import ssim
 from nst.losses.perceptual import moment_errors
 from nst.media.images import center_crop
@@ -90,7 +90,7 @@ class TrainingLog:
                 pairs = zip(painted.split(1), photos.split(1), strict=True)
                 values = [ssim(a, b) for a, b in pairs] if similarity else []
             except ImportError:
-                warnings.warn("no scikit-image here: SSIM is left out", stacklevel=2)
+                warn("no scikit-image here: SSIM is left out")
                 similarity, values = False, []
             if values:
                 self.writer.add_scalar(f"ssim/{name}", sum(values) / len(values), step)

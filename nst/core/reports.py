@@ -1,0 +1,67 @@
+"""What a finished piece of work says of itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PictureReport:
+    """Pictures that were stylized.
+
+    Args:
+        outputs: the files written.
+        seconds: how long it took, loading included.
+        warnings: one line each.
+    """
+
+    outputs: tuple[Path, ...]
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class VideoReport:
+    """A video that was stylized.
+
+    Args:
+        output: what was written; None where frames were only shown.
+        frames: how many.
+        size: (height, width) of the result.
+        seconds: how long it took, loading included.
+        fps: frames per second once the first was being painted.
+        figures: how steady and how stylized the result is, see `Measurement.figures`.
+        warnings: one line each.
+        masks: where the masks were written, if they were.
+        complete: False when `on_frame` ended it early.
+    """
+
+    output: Path | None
+    frames: int
+    size: tuple[int, int]
+    seconds: float
+    fps: float
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    masks: Path | None = None
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """A checkpoint that was trained.
+
+    Args:
+        output: the checkpoint.
+        styles: the names of the styles it holds, the identity first.
+        steps: how many it has been trained for.
+        seconds: how long this run took.
+        warnings: one line each.
+    """
+
+    output: Path
+    styles: tuple[str, ...]
+    steps: int
+    seconds: float
+    warnings: tuple[str, ...] = ()
