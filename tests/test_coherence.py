@@ -4,7 +4,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nst.motion.coherence import MotionMean, MotionTracker
+from nst.motion.coherence import (
+    ANCHOR_FRAMES,
+    ANCHOR_WEIGHT,
+    Motion,
+    MotionTracker,
+    VideoMemory,
+)
 from nst.motion.flow import FlowEstimator
 from nst.motion.warp import sharp_warp
 
@@ -16,13 +22,13 @@ def texture(height, width, seed=0):
 
 
 class Memory:
-    """A video's tracker and its result's mean, as the story joins them."""
+    """A video's tracker and its memory, as `stylize_frames` joins them."""
 
     def __init__(self, flow, share):
-        self.tracker, self.mean = MotionTracker(flow), MotionMean(share)
+        self.tracker, self.memory = MotionTracker(flow), VideoMemory(share)
 
     def steady(self, content, painted):
-        return self.mean.update(painted, self.tracker.follow(content))
+        return self.memory.update(painted, self.tracker.follow(content))
 
 
 def noise_like(image, seed):
@@ -107,3 +113,35 @@ def test_a_change_of_light_is_not_held_back(step):
     result = memory.steady(content + step, painted)
     kept = (result - painted).abs().mean() / (before - painted).abs().mean()
     assert kept > 0.8 if step == 0 else kept < 0.1
+
+
+def test_motions_one_after_the_other_are_their_composition():
+    """A zoom, then a pan: where a pixel was two frames ago, by hand."""
+    y, x = torch.meshgrid(torch.arange(40.0), torch.arange(60.0), indexing="ij")
+    zoomed = Motion(torch.stack([x * 0.1, y * 0.1])[None], torch.ones(1, 1, 40, 60))
+    panned = torch.tensor([3.0, -2.0]).view(1, 2, 1, 1).expand(1, 2, 40, 60)
+    half = torch.ones(1, 1, 40, 60)
+    half[..., 30:] = 0
+    both = Motion(panned, half).after(zoomed)
+    expected = torch.stack([(x + 3) * 1.1 - x, (y - 2) * 1.1 - y])[None]
+    inner = (..., slice(5, -5), slice(5, -5))
+    assert torch.allclose(both.flow[inner], expected[inner], atol=1e-4)
+    assert torch.equal(both.validity, half)
+
+
+def test_slow_change_is_pulled_back_by_an_anchor():
+    """Flat results of levels that rise: each is the mean of three levels, told by hand."""
+    content, memory = texture(64, 96), Memory(FlowEstimator(), 0.6)
+    previous = anchor = None
+    for t in range(25):
+        level = 0.2 + 0.01 * t
+        result = memory.steady(content, torch.full((1, 3, 64, 96), level))
+        if previous is None:
+            previous = anchor = level
+        else:
+            weight = ANCHOR_WEIGHT * 0.6
+            previous = weight * anchor + (1 - weight) * (0.6 * previous + 0.4 * level)
+        if t and t % ANCHOR_FRAMES == 0:
+            anchor = previous
+        center = result[..., 20:-20, 20:-20]
+        assert torch.allclose(center, torch.tensor(previous), atol=1e-3)

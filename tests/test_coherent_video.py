@@ -88,5 +88,8 @@ def test_a_report_says_what_the_line_says_and_more(tiny_path, tmp_path, style):
     figures = json.loads((tmp_path / "report.json").read_text())
     assert figures["frames"] == 12 and figures["flow"] == "dis"
     assert len(figures["over_time"]["1"]["frame"]) == 11
+    beside = figures["beside_alone"]
+    assert 0 < beside["detail"] < 1.5 and abs(beside["ghost"]) < 1
+    assert 0 < beside["warping_error"]["1"] < 1
     assert f"{figures['warping_error']['1']:.3f} at lag 1" in line
     assert f"SSIM to the input {figures['ssim']:.2f}" in line

@@ -70,11 +70,14 @@ class PaintedFrame:
     Args:
         original, result: images (1, 3, H, W).
         weights: style weights (1, K, H, W) of its regions; None without regions.
+        alone: image (1, 3, H, W), the result without memory of earlier frames; None where it was
+            not asked for.
     """
 
     original: Frame
     result: Frame
     weights: Tensor | None = None
+    alone: Tensor | None = None
 
 
 # Takes each frame as it is finished; returning False ends the work early.

@@ -4,6 +4,7 @@ After Ruder et al., "Artistic Style Transfer for Videos", 2016: the previous res
 the motion, is mixed in where the motion can be trusted.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,8 @@ LEAST_SHARE = 0.15
 DIFFERENCE = 12 / 255
 # How much a mixed picture's fine detail is made weaker or stronger, at most.
 GAIN = (0.9, 1.6)
+# An anchor's largest age, in frames, and its weight as a part of the previous result's.
+ANCHOR_FRAMES, ANCHOR_WEIGHT = 10, 0.5
 
 
 @dataclass(frozen=True)
@@ -42,30 +45,10 @@ class Motion:
         flow = resize_flow(self.flow.to(before.device), before.shape[-2:])
         return warp(before, flow.expand(len(before), -1, -1, -1))
 
-    def mix(self, now: Tensor, before: Tensor, share: float) -> Tensor:
-        """Return a painted picture with `share` of the last one, where that can be trusted.
-
-        Resampling blurs, and so does the mean of strokes that differ. What is mixed is sharpened by
-        as much as it lost; otherwise the blur would grow from frame to frame.
-
-        Args:
-            now, before: (1, 3, H, W).
-        """
-        size, layout = tuple(now.shape[-2:]), {"memory_format": torch.channels_last}
-        # One share for each channel, laid out as the picture is: broadcasting is slow on a CPU.
-        share = (share * self.trusted(size).to(now.device)).expand_as(now)
-        now, share = now.contiguous(**layout), share.contiguous(**layout)
-        carried = sharp_warp(before, resize_flow(self.flow.to(now.device), size))
-        mixed = carried.sub_(now).mul_(share).add_(now)
-        lost = (_roughness(now, share) / _roughness(mixed, share).clamp_min(1e-6)).sqrt()
-        detail = (mixed - blur(mixed)).mul_(share).mul_(lost.clamp(*GAIN) - 1)
-        return detail.add_(mixed).clamp_(0, 1)
-
-
-def _roughness(image: Tensor, share: Tensor) -> Tensor:
-    """Return the energy of differences between neighbours, by their share; few rows tell it."""
-    rows, weights = image[..., ::4, :], share[..., ::4, 1:]
-    return ((rows[..., 1:] - rows[..., :-1]).square() * weights).sum()
+    def after(self, earlier: "Motion") -> "Motion":
+        """Return the motion over both: from the frame that `earlier` began with to this one."""
+        flow = self.flow + warp(earlier.flow, self.flow)
+        return Motion(flow, self.validity * warp(earlier.validity, self.flow))
 
 
 class MotionTracker:
@@ -88,23 +71,81 @@ class MotionTracker:
         return motion_between(self.flow, now, before, DIFFERENCE)
 
 
-class MotionMean:
-    """The running mean of a video's painted pictures, taken along the motion.
+class VideoMemory:
+    """What earlier results give to a video's new ones.
+
+    Two of them are mixed into each: the previous one, against flicker, and one that is up to
+    `ANCHOR_FRAMES` old, against slow change, which the previous one takes over bit by bit.
 
     Args:
-        share: of the mean so far where the motion is fully trusted, 0 to 1.
+        weight: of the previous result where the motion is fully trusted, 0 to 1.
     """
 
-    def __init__(self, share: float):
-        self.share = share
-        self._mean: Tensor | None = None
+    def __init__(self, weight: float):
+        self.weight = weight
+        self._previous: Tensor | None = None
+        self._anchor: Tensor | None = None
+        self._since_anchor: Motion | None = None
+        self._anchor_age = 0
 
     def update(self, now: Tensor, motion: Motion | None) -> Tensor:
-        """Return the mean with `now` (1, C, H, W) in it; without motion it begins anew."""
-        if motion is not None:
-            now = motion.mix(now, self._mean, self.share)
-        self._mean = now
-        return now
+        """Return the next result: `now` (1, 3, H, W), as painted alone, with earlier ones in it.
+
+        Args:
+            motion: from the last frame; None begins anew.
+        """
+        if motion is None or self._previous is None or self._previous.shape != now.shape:
+            self._begin(now)
+            return now
+        earlier = self._since_anchor
+        self._since_anchor = motion if earlier is None else motion.after(earlier)
+        self._anchor_age += 1
+        kept = (
+            (self._previous, motion, self.weight),
+            (self._anchor, self._since_anchor, ANCHOR_WEIGHT * self.weight),
+        )
+        result = _mix(now, kept, motion.validity)
+        self._previous = result
+        if self._anchor_age == ANCHOR_FRAMES:
+            self._begin(result)
+        return result
+
+    def _begin(self, result: Tensor) -> None:
+        self._previous = self._anchor = result
+        self._since_anchor, self._anchor_age = None, 0
+
+
+def _mix(now: Tensor, kept: Iterable[tuple[Tensor, Motion, float]], validity: Tensor) -> Tensor:
+    """Return a painted picture (1, 3, H, W) with earlier ones mixed in where they can be trusted.
+
+    Resampling blurs, and so does the mean of strokes that differ. What is mixed is sharpened by
+    as much as it lost; otherwise the blur would grow from frame to frame.
+
+    Args:
+        kept: earlier pictures with the motion since then and their weight.
+        validity: (1, 1, h, w), where to sharpen.
+    """
+    size, device = tuple(now.shape[-2:]), now.device
+
+    def spread(mask: Tensor) -> Tensor:
+        # One number for each channel, laid out as the picture is: broadcasting is slow on a CPU.
+        mask = stretch(mask.to(device), size).expand_as(now)
+        return mask.contiguous(memory_format=torch.channels_last)
+
+    now = mixed = now.contiguous(memory_format=torch.channels_last)
+    for picture, motion, weight in kept:
+        carried = sharp_warp(picture, resize_flow(motion.flow.to(device), size))
+        mixed = torch.lerp(mixed, carried, spread(weight * motion.validity))
+    trusted = spread(validity)
+    lost = (_roughness(now, trusted) / _roughness(mixed, trusted).clamp_min(1e-6)).sqrt()
+    gain = lost.clamp(*GAIN) - 1
+    return torch.addcmul(mixed, mixed - blur(mixed), trusted * gain).clamp_(0, 1)
+
+
+def _roughness(image: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted energy of differences between neighbors; every fourth row tells it."""
+    rows, weights = image[..., ::4, :], weights[..., ::4, 1:]
+    return ((rows[..., 1:] - rows[..., :-1]).square() * weights).sum()
 
 
 def motion_between(

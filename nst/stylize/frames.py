@@ -10,7 +10,7 @@ from torch import Tensor
 from nst.core.color import restore_color
 from nst.core.threads import in_order
 from nst.media.frames import Frame, PaintedFrame
-from nst.motion.coherence import Motion, MotionMean, MotionTracker
+from nst.motion.coherence import Motion, MotionTracker, VideoMemory
 from nst.motion.grain import MovingGrain
 from nst.regions.given import GivenMasks
 from nst.regions.segmented import SegmentedMasks
@@ -74,6 +74,7 @@ def stylize_frames(
     regions: Regions | None = None,
     workers: int = 1,
     waiting: int = 1,
+    keep_alone: bool = False,
 ) -> Iterator[PaintedFrame]:
     """Paint what `followed` gives, frame by frame; each result keeps its frame's time.
 
@@ -83,16 +84,22 @@ def stylize_frames(
         fade: brings each frame's own code and identity's weight.
         regions: whose weights the scenes have.
         workers, waiting: see `in_order`; frames that pass the net at the same time.
+        keep_alone: give each frame as painted without memory, too.
     """
-    mean = MotionMean(temporal_blend)
+
+    def finished(image: Tensor, scene: Scene) -> Tensor:
+        image = restore_color(image, scene.frame.image, preserve_color)
+        if regions:  # last of all: what stays original has nothing of the frames before
+            image = regions.restored(image, scene.frame.image, scene.weights)
+        return image
+
+    memory = VideoMemory(temporal_blend)
     jobs = _jobs(scenes, paint, fade)
     for scene, image in in_order(partial(_stylized, paint), jobs, workers, waiting):
-        content = scene.frame.image
-        image = mean.update(image, scene.motion) if temporal_blend else image
-        image = restore_color(image, content, preserve_color)
-        if regions:  # last of all: what stays original has nothing of the frames before
-            image = regions.restored(image, content, scene.weights)
-        yield PaintedFrame(scene.frame, replace(scene.frame, image=image), scene.weights)
+        alone = finished(image, scene) if keep_alone else None
+        image = memory.update(image, scene.motion) if temporal_blend else image
+        result = replace(scene.frame, image=finished(image, scene))
+        yield PaintedFrame(scene.frame, result, scene.weights, alone)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ def one_pass_video(
             painting, complete = time.perf_counter(), True
             for frame in tracked(frames, "stylizing", info.frames, "frame", on_progress):
                 writers.write(frame)
-                measured.add(frame.original.image.cpu(), frame.result.image.cpu())
+                alone = None if frame.alone is None else frame.alone.cpu()
+                measured.add(frame.original.image.cpu(), frame.result.image.cpu(), alone)
                 if on_frame and on_frame(frame) is False:
                     complete = False
                     break
@@ -140,6 +141,7 @@ def _painted(
             styles.regions,
             workers,
             waiting=0 if live else 1,
+            keep_alone=bool(config.report and config.temporal_blend),
         )
         yield info, stack.enter_context(in_background(painted, depth=1 if live else 2))
 
