@@ -22,7 +22,7 @@ from torch import Tensor
 from nst.core.device import choose_device, choose_dtype
 from nst.core.progress import OnProgress, bars
 from nst.core.reports import TrainReport, VideoReport
-from nst.core.tensors import resize, to_float, to_uint8, working_size
+from nst.core.tensors import resize, size_of, to_float, to_uint8, working_size
 from nst.errors import InputError
 from nst.media.frames import OnFrame, PaintedFrame
 from nst.media.images import load_image, read_picture
@@ -93,9 +93,7 @@ class Net:
                 **_style_options(style, file, named=True),
                 **options,
             )
-            size = working_size(
-                tuple(content.shape[-2:]), config.long_side, "the picture", LEAST_SIDE
-            )
+            size = working_size(size_of(content), config.long_side, "the picture", LEAST_SIDE)
             content, styles = resize(content, size), read_styles(config)
             paint = mix_paint(
                 config, self.checkpoint, styles, lambda: [content], on_progress, self._net
@@ -218,11 +216,10 @@ def train(
     Raises:
         InputError: an option or a folder is wrong; nothing is written then.
     """
-    from nst.train.loop import train
+    from nst.train import loop
 
-    return train(
-        _config(TrainConfig, content_dir=content_dir, style_dir=style_dir, output=output, **options)
-    )
+    paths = {"content_dir": content_dir, "style_dir": style_dir, "output": output}
+    return loop.train(_config(TrainConfig, **paths, **options))  # type: ignore[func-returns-value]
 
 
 @contextmanager
@@ -283,7 +280,7 @@ def _style_options(
         return {}
     if isinstance(style, str) and named:
         return {"style": style}
-    several = style if isinstance(style, list | tuple) else [style]
+    several: Any = style if isinstance(style, list | tuple) else [style]
     return {"style_path": tuple(file(picture) for picture in several)}
 
 

@@ -18,7 +18,7 @@ from nst.commands.summary import in_words
 from nst.core.device import choose_device
 from nst.core.files import check_place, replacing, write_json
 from nst.core.progress import warn
-from nst.core.tensors import fit, resize
+from nst.core.tensors import fit, resize, size_of
 from nst.errors import InputError
 from nst.losses.metrics import e_stab
 from nst.losses.style_figures import style_target
@@ -59,7 +59,7 @@ def evaluate(config: EvaluationConfig) -> dict:
     paths = [config.original, config.stylized, *filter(None, [config.alone])]
     rate = frame_rate(config.rate)
     with ExitStack() as files:
-        videos = [files.enter_context(open_video(path, rate=rate)) for path in paths]
+        videos: list = [files.enter_context(open_video(path, rate=rate)) for path in paths]
         count = videos[1].info.frames
         for original, result, *alone in tqdm(
             _together(videos, paths), "measuring", count, unit="frame", disable=config.quiet
@@ -68,13 +68,13 @@ def evaluate(config: EvaluationConfig) -> dict:
             measurement.add(*on_device)
             sheet.add(original, result)
             if config.flow_dir:
-                kept.append((resize(original, tuple(result.shape[-2:])), result))
-    figures = {"original": config.original.name, "stylized": config.stylized.name}
+                kept.append((resize(original, size_of(result)), result))
+    figures: dict = {"original": config.original.name, "stylized": config.stylized.name}
     if config.style_path:
         figures["style"] = config.style_path.name
     figures |= measurement.figures()
     if config.flow_dir:
-        size = tuple(kept[0][1].shape[-2:])
+        size = size_of(kept[0][1])
         flows, masks = read_true_flow(config.flow_dir, config.occlusion_dir, len(kept), size)
         for name, images in zip(("input_e_stab", "e_stab"), zip(*kept, strict=True), strict=True):
             figures[name] = e_stab(list(images), flows, masks)

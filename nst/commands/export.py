@@ -37,9 +37,10 @@ def export(config: ExportConfig) -> str:
     if config.output.suffix.lower() != ".onnx":
         raise InputError(f"--output is {config.output}: its ending must be .onnx")
     check_place(config.output, "--output")
-    size = config.fixed_size
-    if size and len(size) != 2:
-        raise InputError(f"--fixed-size has {len(size)} numbers: give the height and the width")
+    if config.fixed_size and len(config.fixed_size) != 2:
+        count = len(config.fixed_size)
+        raise InputError(f"--fixed-size has {count} numbers: give the height and the width")
+    size = (config.fixed_size[0], config.fixed_size[1]) if config.fixed_size else None
     style = style_of(config)
     name = choose_checkpoint(config.checkpoint, (style,), "fast")
     checkpoint = load_checkpoint(name).at_scale(config.style_scale)

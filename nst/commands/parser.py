@@ -8,12 +8,12 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 
 from nst.errors import InputError
-from nst.options.field import REQUIRED, flag_of, refuse_other_methods
+from nst.options.field import REQUIRED, Checked, flag_of, refuse_other_methods
 from nst.options.values import convert, default_text, kind_of, metavar, read_toml, similar
 
 
 def parse(
-    config_class: type,
+    config_class: type[Checked],
     description: str | None,
     argv: Sequence[str] | None = None,
     prog: str | None = None,
@@ -58,14 +58,16 @@ def parse(
     return config_class(**values)
 
 
-def method_of(config_class: type, values: dict) -> str | None:
+def method_of(config_class: type[Checked], values: dict) -> str | None:
     """Return the method that options choose; None where there is none, or it is unknown."""
     spec = next((spec for spec in fields(config_class) if spec.name == "method"), None)
-    method = spec and values.get("method", spec.default)
-    return method if spec and method in spec.metadata["choices"] else None
+    if spec is None:
+        return None
+    method = values.get("method", spec.default)
+    return method if method in spec.metadata["choices"] else None
 
 
-def grouped(config_class: type) -> dict[str, list[Field]]:
+def grouped(config_class: type[Checked]) -> dict[str, list[Field]]:
     """Return a command's options by their groups, in the order in which people need them."""
     groups: dict[str, list[Field]] = {name: [] for name in (REQUIRED, *config_class.groups)}
     for spec in fields(config_class):
@@ -79,7 +81,7 @@ class _Parser(argparse.ArgumentParser):
         raise InputError(message.removeprefix("argument ") + "; see --help")
 
     # A reader that left, as in `--help | head -1`, has to show here and not at exit.
-    def print_help(self, file: typing.TextIO | None = None) -> None:
+    def print_help(self, file: typing.Any = None) -> None:
         super().print_help(file)
         sys.stdout.flush()
 
@@ -92,7 +94,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     # "LAYER [LAYER ...]" for several values.
     def _format_action_invocation(self, action: argparse.Action) -> str:
         if isinstance(action, argparse.BooleanOptionalAction):
-            return action.metavar
+            return str(action.metavar)
         return super()._format_action_invocation(action)
 
     def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
@@ -102,7 +104,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 def _build_parser(
-    config_class: type, description: str | None, prog: str | None, everything: bool
+    config_class: type[Checked], description: str | None, prog: str | None, everything: bool
 ) -> _Parser:
     """Return a parser of all options, whose help shows the common ones or everything."""
     groups = grouped(config_class)
@@ -126,7 +128,7 @@ def _build_parser(
         for spec in members:
             group = section or common[name != REQUIRED]
             kind, many = kind_of(spec)
-            more = {"metavar": metavar(spec)}
+            more: dict[str, typing.Any] = {"metavar": metavar(spec)}
             if many:
                 more |= {"nargs": "+", "action": "extend"}  # several at once, or one by one
             if kind is bool:

@@ -41,6 +41,12 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     return F.pad(image, (0, right, 0, bottom), mode=mode)
 
 
+def size_of(image: Tensor) -> tuple[int, int]:
+    """Return the size (height, width) of an image, or of maps, (..., H, W)."""
+    height, width = image.shape[-2:]
+    return height, width
+
+
 def fit(size: tuple[int, int], long_side: int | None) -> tuple[int, int]:
     """Return the size with this longer side and the same aspect; None keeps it.
 

@@ -10,7 +10,8 @@ from contextvars import copy_context
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 # Windows has no SIGHUP.
 INTERRUPTS = [signal.SIGINT, signal.SIGTERM, *filter(None, [getattr(signal, "SIGHUP", None)])]
 _END = object()

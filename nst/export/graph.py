@@ -44,11 +44,12 @@ class Graph:
             shape: of both; a text is the name of a size that is free.
             opset: the version of ONNX's operations.
         """
-        ends = (
+        inputs, outputs = (
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)]
             for name in (source, result)
         )
-        graph = helper.make_graph(self._nodes, "nst", *ends, list(self._constants.values()))
+        constants = list(self._constants.values())
+        graph = helper.make_graph(self._nodes, "nst", inputs, outputs, constants)
         opsets = [helper.make_opsetid("", opset)]
         model = helper.make_model(
             graph, producer_name="nst", ir_version=VERSION, opset_imports=opsets

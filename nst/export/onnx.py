@@ -134,7 +134,7 @@ def _to_multiple(graph: Graph, size: str | Tensor, stride: int) -> str | Tensor:
 def _fitted(graph: Graph, size: str | Tensor) -> str | Tensor:
     """Return the size of the small copy on which `forward.stylize` looks for what was lost."""
     if isinstance(size, Tensor):
-        fitted = fit(tuple(size.tolist()), min(size.max().item(), SMALL_SIDE))
+        fitted = fit((int(size[0]), int(size[1])), min(int(size.max()), SMALL_SIDE))
         return size if min(fitted) < LEAST_SIDE else torch.tensor(fitted)
     double, whole = TensorProto.DOUBLE, TensorProto.INT64
     longest = graph.add("Cast", graph.add("ReduceMax", size, keepdims=1), to=double)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.core.tensors import blur, to_uint8
+from nst.core.tensors import blur, size_of, to_uint8
 from nst.losses.perceptual import (
     at_least_float32,
     content_loss,
@@ -87,7 +87,7 @@ def feature_warping_error(
     errors = []
     for features in vgg(pair, PERCEPTUAL_LAYERS).values():
         now, before = F.normalize(at_least_float32(features), dim=1).chunk(2)
-        trusted = F.adaptive_avg_pool2d(validity, now.shape[-2:])
+        trusted = F.adaptive_avg_pool2d(validity, size_of(now))
         change = (now - before).square().sum(1, keepdim=True) * trusted
         errors.append(change.sum() / trusted.sum().clamp_min(1))
     return float(torch.stack(errors).mean())

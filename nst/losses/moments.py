@@ -5,6 +5,8 @@ styles is a weighted mean of their moments, and soft regions weight each pixel.
 """
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import add
 
 import torch
 import torch.nn.functional as F
@@ -57,10 +59,11 @@ def blend_moments(moments: Iterable[Moments], weights: Iterable[float]) -> Momen
     """Return the moments of a canvas of which each style covers its share of the weights."""
     pairs = list(zip(moments, weights, strict=True))
     total = sum(weight for _, weight in pairs)
-    return {
-        layer: tuple(sum(m[layer][i] * (w / total) for m, w in pairs) for i in range(2))
-        for layer in pairs[0][0]
-    }
+
+    def mean(layer: str, i: int) -> Tensor:
+        return reduce(add, (m[layer][i] * (w / total) for m, w in pairs))
+
+    return {layer: (mean(layer, 0), mean(layer, 1)) for layer in pairs[0][0]}
 
 
 def style_distance(loss: str, moments: Moments, target: Moments) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nst.core.tensors import size_of
 from nst.losses.metrics import style_distances
 from nst.losses.perceptual import feature_moments, gram_matrix, moment_errors
 from nst.models.vgg import VGGFeatures
@@ -50,7 +51,7 @@ def style_target(vgg: VGGFeatures, pictures: Sequence[tuple[Tensor, float]]) -> 
             if layer in STYLE_LAYERS:
                 grams[layer] = grams.get(layer, 0) + weight * gram_matrix(features)
     moments = {layer: (means[layer], covariances[layer]) for layer in MOMENT_LAYERS}
-    return StyleTarget(moments, grams, [tuple(picture.shape[-2:]) for picture, _ in pictures])
+    return StyleTarget(moments, grams, [size_of(picture) for picture, _ in pictures])
 
 
 def style_figures(features: dict[str, Tensor], target: StyleTarget) -> dict[str, float]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nst.core.progress import warn
-from nst.core.tensors import fit, resize
+from nst.core.tensors import fit, resize, size_of
 from nst.errors import InputError
 from nst.losses.metrics import (
     content_distance,
@@ -91,7 +91,7 @@ class Measurement:
         starts, begins = [t - lag for lag in LAGS if t - lag in self._kept], t % self.every == 0
         if not (starts or begins):
             return
-        size = tuple(stylized.shape[-2:])
+        size = size_of(stylized)
         if self.long_side:
             size = fit(size, min(self.long_side, max(size)))
         if self.size is None:

@@ -33,7 +33,8 @@ class Window:
                 "--show: this OpenCV cannot open windows; install opencv-python in place of "
                 "opencv-python-headless"
             ) from error
-        self._rate, self._last = 0.0, None
+        self._rate = 0.0
+        self._last: float | None = None
 
     def show(self, frame: Frame) -> bool:
         """Show a frame; return False when the user asked to leave by q, Esc or the window."""

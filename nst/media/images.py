@@ -3,7 +3,7 @@
 import os
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -11,13 +11,13 @@ from PIL import Image
 from torch import Tensor
 
 from nst.core.files import replacing
-from nst.core.tensors import to_float, to_uint8
+from nst.core.tensors import size_of, to_float, to_uint8
 from nst.errors import InputError
 from nst.media.color_profile import SRGB
 from nst.media.picture_reader import Pixels, eight_bits, read_pixels
 
 # Kinds that can be written, and their encoder's options. BMP cannot say that it is sRGB.
-WRITABLE = {
+WRITABLE: dict[str, dict[str, Any]] = {
     ".jpg": {"format": "JPEG", "quality": 95, "icc_profile": SRGB},
     ".jpeg": {"format": "JPEG", "quality": 95, "icc_profile": SRGB},
     ".png": {"format": "PNG", "icc_profile": SRGB},
@@ -80,7 +80,7 @@ def save_image(image: Tensor, path: Path, alpha: Tensor | None = None) -> None:
         InputError: the ending is unknown, the image too large for its kind, or the place cannot be
             written.
     """
-    check_writable(path, tuple(image.shape[-2:]))
+    check_writable(path, size_of(image))
     array = to_uint8(image)
     if alpha is not None:
         array = np.dstack([array, to_uint8(alpha)])
@@ -88,7 +88,7 @@ def save_image(image: Tensor, path: Path, alpha: Tensor | None = None) -> None:
         write_array(array, partial)
 
 
-def write_array(array: np.ndarray, path: Path, **options: object) -> None:
+def write_array(array: np.ndarray, path: Path, **options: Any) -> None:
     """Write uint8 (H, W, 3), or (H, W, 4) with alpha, by the path's ending, tagged as sRGB."""
     Image.fromarray(array).save(path, **(WRITABLE[path.suffix.lower()] | options))
 

@@ -248,8 +248,8 @@ def _shallow(
     """Decode an open picture of 8 bits."""
     size = picture.size[::-1]
     if long_side:
-        wanted = [max(1, round(2 * long_side * side / max(size))) for side in picture.size]
-        picture.draft(None, tuple(wanted))  # JPEG decodes to a half, a quarter or an eighth
+        width, height = (max(1, round(2 * long_side * s / max(size))) for s in picture.size)
+        picture.draft(None, (width, height))  # JPEG decodes to a half, a quarter or an eighth
     picture.load()
     profile = picture.info.get("icc_profile")
     flat, alpha = _without_alpha(picture)

@@ -1,5 +1,7 @@
 """Between a decoder's pictures and upright RGB arrays, without a shift of colour."""
 
+from typing import Any, cast
+
 import numpy as np
 from av import VideoFrame
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
@@ -38,7 +40,7 @@ def turn_of(frame: VideoFrame) -> tuple[bool, bool, bool]:
     matrix = frame.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return False, False, False
-    xx, xy, _, yx, yy = np.frombuffer(bytes(matrix), np.int32)[:5].tolist()
+    xx, xy, _, yx, yy = np.frombuffer(bytes(cast(Any, matrix)), np.int32)[:5].tolist()
     if abs(xy) > abs(xx):
         return True, yx < 0, xy < 0
     return False, xx < 0, yy < 0

@@ -1,11 +1,13 @@
 """What is where in a picture: DeepLabV3 (Chen et al. 2017), for the 20 classes of Pascal VOC."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nst.core.progress import warn
-from nst.core.tensors import resize
+from nst.core.tensors import resize, size_of
 from nst.errors import InputError
 from nst.models.mobile_deeplab import STRIDE, SmallDeepLab
 from nst.models.tflite import read_tensors
@@ -56,7 +58,7 @@ class Segmenter:
             image: (1, 3, H, W).
             size: of the result.
         """
-        image = resize(image.to(self.device), _input_size(tuple(image.shape[-2:]), self.long_side))
+        image = resize(image.to(self.device), _input_size(size_of(image), self.long_side))
         logits = self._net(image) if self.kind == "small" else self._torchvision(image)
         aligned = self.kind == "small"  # TensorFlow's grids have their corner pixels in common
         logits = F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=aligned)
@@ -68,7 +70,8 @@ class Segmenter:
             for v in (IMAGENET_MEAN, IMAGENET_STD)
         )
         normal = ((image - mean) / std).to(self.dtype)
-        return self._net.classifier(self._net.backbone(normal)["out"])
+        net: Any = self._net
+        return net.classifier(net.backbone(normal)["out"])
 
 
 def _input_size(size: tuple[int, int], long_side: int) -> tuple[int, int]:
@@ -78,7 +81,8 @@ def _input_size(size: tuple[int, int], long_side: int) -> tuple[int, int]:
     ((289, 513), (257, 33))
     """
     scale = (long_side - 1) / max(size) / STRIDE
-    return tuple(STRIDE * max(4, round(side * scale)) + 1 for side in size)
+    height, width = (STRIDE * max(4, round(side * scale)) + 1 for side in size)
+    return height, width
 
 
 def _auto(device: torch.device) -> tuple[str, nn.Module]:

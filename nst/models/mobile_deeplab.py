@@ -4,6 +4,8 @@ Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation", 20
 (Sandler et al. 2018) at half width, with TensorFlow's weights.
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -62,6 +64,7 @@ class SmallDeepLab(nn.Module):
         x = (image * 2 - 1).to(self.stem.weight.dtype)
         x = F.relu6(self.stem(x.contiguous(memory_format=torch.channels_last)))
         for block in self.blocks:
+            block = cast(nn.ModuleDict, block)
             y = F.relu6(block["expand"](x)) if "expand" in block else x
             y = block["project"](F.relu6(block["depthwise"](y)))
             x = x + y if x.shape == y.shape else y

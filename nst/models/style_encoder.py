@@ -37,10 +37,11 @@ class StyleEncoder(nn.Module):
         super().__init__()
         self.widths, self.mixtures, self.hidden = tuple(widths), mixtures, hidden
         inputs = (3, *widths[:-1])
-        self.stages = nn.ModuleList(
+        convolutions = [
             nn.Conv2d(i, o, 3, stride=1 if n == 0 else 2)
             for n, (i, o) in enumerate(zip(inputs, widths, strict=True))
-        )
+        ]
+        self.stages = nn.ModuleList(convolutions)
         self.mix = nn.ModuleList(nn.Conv2d(width, mixtures, 1, bias=False) for width in widths)
         pairs = mixtures * (mixtures + 1) // 2
         statistics = 2 * sum(widths) + pairs * len(widths) + 9 * PIXEL_SCALES
@@ -48,7 +49,7 @@ class StyleEncoder(nn.Module):
         self.into = nn.Linear(statistics, hidden)
         self.between = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, code_length)
-        for layer in self.stages:
+        for layer in convolutions:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
         nn.init.normal_(self.out.weight, std=0.1 * hidden**-0.5)
@@ -94,6 +95,10 @@ class RunningNorm(nn.Module):
 
     Batch norm's own batch is too small here for its statistics.
     """
+
+    mean: Tensor
+    variance: Tensor
+    seen: Tensor
 
     def __init__(self, length: int, memory: int = 1000):
         super().__init__()

@@ -17,12 +17,13 @@ for the edges that an eighth of the resolution has lost.
 """
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nst.core.tensors import pad_to_multiple
+from nst.core.tensors import pad_to_multiple, size_of
 
 EPSILON = 1e-5  # added to the variance in norms
 # Side of the first and the last convolution, by `unshuffle`: 5 blocks of 2x2 pixels see 10.
@@ -46,7 +47,7 @@ class TransformerNet(nn.Module):
     """
 
     def __init__(
-        self, widths: tuple[int, int, int] = (32, 64, 128), blocks: int = 5, unshuffle: int = 1
+        self, widths: tuple[int, ...] = (32, 64, 128), blocks: int = 5, unshuffle: int = 1
     ):
         super().__init__()
         if unshuffle not in KERNELS:
@@ -152,7 +153,7 @@ class TransformerNet(nn.Module):
 
     def _entered(self, image: Tensor) -> Tensor:
         """Return the first convolution of an image brought to [-1, 1]."""
-        first = self.encoder[0]
+        first = cast(nn.Conv2d, self.encoder[0])
         if self.unshuffle == 1:
             x = image.contiguous(memory_format=torch.channels_last) * 2 - 1
             return _reflected_convolution(x, first)
@@ -169,10 +170,10 @@ class TransformerNet(nn.Module):
             )
         expected = (len(image), len(codes))
         whole = tuple(weights.shape) == expected
-        if not whole and tuple(weights.shape) != expected + tuple(image.shape[-2:]):
+        if not whole and tuple(weights.shape) != expected + size_of(image):
             raise ValueError(
                 f"weights have the shape {tuple(weights.shape)}; needed are {expected} "
-                f"or {expected + tuple(image.shape[-2:])}"
+                f"or {expected + size_of(image)}"
             )
 
 
@@ -261,8 +262,8 @@ class _Norms:
         # One code for the whole batch: the norm's own affine step costs nothing extra.
         _, channels, height, width = x.shape
         size = (1, channels, height * width, channels, EPSILON)
-        affine = (part[0].to(x.dtype) for part in (scale, shift))
-        normed, mean, inverse = torch.native_group_norm(x, *affine, *size)
+        gain, bias = (part[0].to(x.dtype) for part in (scale, shift))
+        normed, mean, inverse = torch.native_group_norm(x, gain, bias, *size)
         self.folds.append((scale * inverse, shift - mean * inverse * scale))
         return normed
 

@@ -1,5 +1,7 @@
 """VGG-19 as a feature extractor (Simonyan and Zisserman, 2015)."""
 
+from typing import Any, cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,6 +36,10 @@ class VGGFeatures(nn.Module):
         InputError: the state dict is of neither layout.
     """
 
+    mean: Tensor
+    std: Tensor
+    pool: Any
+
     def __init__(self, state: dict[str, Tensor], pooling: str = "max"):
         super().__init__()
         self.pool = {"max": F.max_pool2d, "average": F.avg_pool2d}[pooling]
@@ -44,7 +50,8 @@ class VGGFeatures(nn.Module):
             # Layer 0 of that file turns RGB in [0, 1] into BGR levels less their mean; here the
             # levels are left to conv1_1, whose input planes are put into RGB order.
             prefix, indices = "", OXFORD_INDICES
-            mean, std = tuple(m / 255 for m in OXFORD_MEAN_BGR[::-1]), (1.0, 1.0, 1.0)
+            blue, green, red = (m / 255 for m in OXFORD_MEAN_BGR)
+            mean, std = (red, green, blue), (1.0, 1.0, 1.0)
         else:
             raise InputError("these are not VGG-19 weights: give torchvision's or Oxford's file")
         self.convolutions = nn.ModuleDict()
@@ -64,6 +71,11 @@ class VGGFeatures(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
         self.requires_grad_(False)
         self.to(memory_format=torch.channels_last)
+
+    @property
+    def weight(self) -> Tensor:
+        """The first convolution's weight: its device and dtype are those of the work."""
+        return cast(nn.Conv2d, self.convolutions["relu1_1"]).weight
 
     def forward(
         self, image: Tensor, layers: tuple[str, ...], recompute: bool = False
@@ -91,9 +103,9 @@ class VGGFeatures(nn.Module):
                 f"a picture of {width}x{height} is too small for {deepest}: "
                 f"both sides must be at least {least} pixels"
             )
-        x = ((image - self.mean) / self.std).to(self.convolutions["relu1_1"].weight.dtype)
+        x = ((image - self.mean) / self.std).to(self.weight.dtype)
         x = x.contiguous(memory_format=torch.channels_last)
-        features = {}
+        features: dict[str, Tensor] = {}
         for block in BLOCKS:
             names = [n for n in LAYERS[: LAYERS.index(deepest) + 1] if int(n[4]) == block]
             if not names:

@@ -23,7 +23,8 @@ class FrozenConvolution(nn.Conv2d):
     def __init__(self, channels_in: int, channels_out: int):
         super().__init__(channels_in, channels_out, 3, padding=1)
         self.requires_grad_(False)
-        self._kernels, self._kernels_of = (), None  # for the way there and the way back
+        self._kernels: tuple[Tensor, ...] = ()  # for the way there and the way back
+        self._kernels_of: tuple[int, int] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the maps (N, C', H, W) of maps (N, C, H, W); the slope reaches `x` only."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nst.core.tensors import blur, stretch
+from nst.core.tensors import blur, size_of, stretch
 from nst.motion.flow import FlowEstimator
 from nst.motion.warp import flow_validity, resize_flow, sharp_warp, warp
 
@@ -42,7 +42,7 @@ class Motion:
 
     def carry(self, before: Tensor) -> Tensor:
         """Return what was (N, C, H, W) with the last frame, as it lies in this one."""
-        flow = resize_flow(self.flow.to(before.device), before.shape[-2:])
+        flow = resize_flow(self.flow.to(before.device), size_of(before))
         return warp(before, flow.expand(len(before), -1, -1, -1))
 
     def after(self, earlier: "Motion") -> "Motion":
@@ -125,7 +125,7 @@ def _mix(now: Tensor, kept: Iterable[tuple[Tensor, Motion, float]], validity: Te
         kept: earlier pictures with the motion since then and their weight.
         validity: (1, 1, h, w), where to sharpen.
     """
-    size, device = tuple(now.shape[-2:]), now.device
+    size, device = size_of(now), now.device
 
     def spread(mask: Tensor) -> Tensor:
         # One number for each channel, laid out as the picture is: broadcasting is slow on a CPU.

@@ -62,8 +62,8 @@ class FlowEstimator:
         size = fit((height, width), min(self.long_side, max(height, width)))
         if self.method == "raft":
             return resize(image.to(self.device), size)
-        size = tuple(max(DIS_LEAST_SIDE, side) for side in size)
-        return resize(luminance(image), size).cpu()
+        height, width = (max(DIS_LEAST_SIDE, side) for side in size)
+        return resize(luminance(image), (height, width)).cpu()
 
     def estimate(self, source: Tensor, target: Tensor) -> Tensor:
         """Return the flow (N, 2, h, w) from prepared images to others, on the sources' grid.

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nst.core.tensors import size_of
 from nst.motion.warp import flow_ends, inside, remap, resize_flow
 
 # Pixels from one number to the next of the three noises that are added, and what divides the sum.
@@ -61,6 +62,9 @@ class MovingGrain:
         self._sheet = F.pad(sheet, (0, 1, 0, 1), mode="circular")
         # From each pixel to its place on the sheet (1, 2, h, w), as a flow is.
         self._offset: Tensor | None = None
+        self._growth: Tensor
+        self._largest_growth: Tensor
+        self._drift: Tensor
 
     def follow(self, flow: Tensor | None, validity: Tensor | None = None) -> Tensor:
         """Return the grain (1, 3, H, W) of the next frame.
@@ -93,7 +97,7 @@ class MovingGrain:
         # The logarithm of how much larger the grain's area has become, and its bound for each
         # pixel: a zoom then renews small patches, one here and one there.
         self._growth = torch.zeros_like(flow[:, :1])
-        chance = torch.special.ndtr(grain(tuple(flow.shape[-2:]))[:, :1] / 0.7).to(flow)
+        chance = torch.special.ndtr(grain(size_of(flow))[:, :1] / 0.7).to(flow)
         low, high = (math.log(factor) for factor in STRETCHED)
         self._largest_growth = low + (high - low) * chance
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nst.core.color import match_color
-from nst.core.tensors import fit, resize
+from nst.core.tensors import fit, resize, size_of
 from nst.errors import InputError
 from nst.losses.moments import Moments, blend_moments
 from nst.losses.perceptual import total_variation
@@ -51,7 +51,7 @@ def style_target(
     options: OptimizeOptions,
     recolor: Tensor | None = None,
     masks: Tensor | None = None,
-    style_masks: Tensor | None = None,
+    style_masks: list[Tensor] | None = None,
     tile: int | None = None,
 ) -> StyleTarget:
     """Return what the picture's features shall look like, at one size.
@@ -71,7 +71,7 @@ def style_target(
         style = sized_style(style, long_side, options)
         if recolor is not None:
             style = match_color(style, recolor)
-        mask = resize(style_masks[i], style.shape[-2:])[0] if style_masks else None
+        mask = resize(style_masks[i], size_of(style))[0] if style_masks else None
         try:
             moments.append(picture_moments(vgg, style, options.style_layers, mask, tile))
         except InputError as error:
@@ -82,17 +82,17 @@ def style_target(
     if masks is None:
         one = styles[0].new_ones(1)
         return StyleTarget(blend_moments(moments, weights), options.loss, one)
-    stacked = {
-        layer: tuple(torch.cat([m[layer][i] for m in moments]) for i in range(2))
-        for layer in options.style_layers
-    }
+    stacked: Moments = {}
+    for layer in options.style_layers:
+        first, second = zip(*(m[layer] for m in moments), strict=True)
+        stacked[layer] = torch.cat(first), torch.cat(second)
     shares = masks.new_tensor(weights) / sum(weights)
     return StyleTarget(stacked, options.loss, shares, masks)
 
 
 def sized_style(style: Tensor, long_side: int, options: OptimizeOptions) -> Tensor:
     """Bring a style to the size at which it is looked at for a picture with this longer side."""
-    return resize(style, fit(style.shape[-2:], max(16, round(long_side * options.style_scale))))
+    return resize(style, fit(size_of(style), max(16, round(long_side * options.style_scale))))
 
 
 def build_objective(
@@ -180,12 +180,12 @@ def optimize_image(
         start: the image to begin from, of any size.
         recolor: give the styles the content's colours first.
     """
-    weight = vgg.convolutions["relu1_1"].weight
+    weight = vgg.weight
     device = weight.device
     image, before = start.to(device), None
     masks, style_masks = None, [mask.to(device) for mask in sources.style_masks]
     styles = [style.to(device) for style in sources.styles]
-    for size in scale_sizes(tuple(sources.content.shape[-2:]), options.scales):
+    for size in scale_sizes(size_of(sources.content), options.scales):
         content = resize(sources.content, size).to(device)
         plan = plan_memory(size, options, device, weight.dtype)
         if sources.content_masks:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nst.core.color import hold_colors
-from nst.core.tensors import resize
+from nst.core.tensors import resize, size_of
 from nst.losses.moments import blend_moments
 from nst.losses.perceptual import temporal_loss
 from nst.models.vgg import VGGFeatures
@@ -48,10 +48,10 @@ class FramePainter:
         flow: FlowEstimator | None,
     ):
         self.config, self.store, self.vgg, self.styles, self.flow = config, store, vgg, styles, flow
-        weight = vgg.convolutions["relu1_1"].weight
+        weight = vgg.weight
         self.device = weight.device
         first = store.content(0).to(self.device)
-        self.plan = plan_memory(tuple(first.shape[-2:]), config, self.device, weight.dtype)
+        self.plan = plan_memory(size_of(first), config, self.device, weight.dtype)
         recolor = first if config.preserve_color == "histogram" else None
         self.style = style_target(
             vgg,
@@ -92,7 +92,7 @@ class FramePainter:
         """Paint the first frame of a shot, coarse to fine."""
         start = content
         if self.config.init_image == "noise":
-            coarse = scale_sizes(tuple(content.shape[-2:]), self.config.scales)[0]
+            coarse = scale_sizes(size_of(content), self.config.scales)[0]
             start = noise_like(resize(content, coarse), self.config.seed)
         recolor = self.config.preserve_color == "histogram"
         sources = Sources(content, self.styles)
@@ -125,7 +125,7 @@ class FramePainter:
             share = self.config.temporal_feature_weight / len(TEMPORAL_LAYERS)
             wanted = picture_features(self.vgg, carried, TEMPORAL_LAYERS, self.plan.tile)
             for layer, values in wanted.items():
-                pixels = F.adaptive_avg_pool2d(validity, values.shape[-2:])
+                pixels = F.adaptive_avg_pool2d(validity, size_of(values))
                 features.append(FeatureTarget("temporal_features", layer, values, share, pixels))
         if self.config.temporal_weight:
             terms["temporal"] = lambda image: (
@@ -156,7 +156,7 @@ def carry(
     Args:
         seen: other frames and what they became, the nearest first.
     """
-    size, now = tuple(frame.shape[-2:]), flow.prepare(frame)
+    size, now = size_of(frame), flow.prepare(frame)
     total, validity = torch.zeros_like(frame), frame.new_zeros(1, 1, *size)
     for other, result in seen:
         motion = motion_between(flow, now, flow.prepare(other), DIFFERENCE)

@@ -16,7 +16,7 @@ from nst.core.device import choose_device, choose_dtype, keep_memory
 from nst.core.files import make_folder
 from nst.core.progress import OnProgress, Progress, collected_warnings
 from nst.core.reports import PictureReport
-from nst.core.tensors import resize, working_size
+from nst.core.tensors import resize, size_of, working_size
 from nst.errors import InputError
 from nst.media.images import load_image, read_picture, save_image
 from nst.models.vgg import VGGFeatures
@@ -61,7 +61,7 @@ def optimize_pictures(
     with collected_warnings() as warned:
         for source, target in jobs:
             content = load_image(source)
-            size = _size(tuple(content.shape[-2:]), config, source)
+            size = _size(size_of(content), config, source)
             sources = Sources(resize(content, size), styles, content_masks, style_masks)
             _optimize_to(sources, vgg, config, target, on_progress)
     targets = tuple(target for _, target in jobs)
@@ -76,9 +76,9 @@ def _optimize_to(
     on_progress: OnProgress | None,
 ) -> None:
     """Paint one picture; interrupted or failing, the last good one is kept."""
-    weight = vgg.convolutions["relu1_1"].weight
+    weight = vgg.weight
     record = Record(config, target, weight.device, weight.dtype)
-    total = len(scale_sizes(tuple(sources.content.shape[-2:]), config.scales)) * config.steps
+    total = len(scale_sizes(size_of(sources.content), config.scales)) * config.steps
     log = open_log(config.log_dir and config.log_dir / target.stem)
     last, count = None, 0
     try:
@@ -105,7 +105,7 @@ def _optimize_to(
 def finished(last: ScaleStep, sources: Sources, config: PictureConfig) -> Tensor:
     """Return the picture at the size of the content, in the colors that were asked for."""
     content = sources.content
-    image = resize(last.step.image.cpu(), tuple(content.shape[-2:]))
+    image = resize(last.step.image.cpu(), size_of(content))
     return restore_color(image, content, config.preserve_color)
 
 
@@ -116,7 +116,7 @@ def _start(config: PictureConfig, sources: Sources) -> Tensor:
     if config.init_image == "style":
         return sources.styles[0]
     if config.init_image == "noise":
-        size = scale_sizes(tuple(sources.content.shape[-2:]), config.scales)[0]
+        size = scale_sizes(size_of(sources.content), config.scales)[0]
         return noise_like(resize(sources.content, size), config.seed)
     return load_image(Path(config.init_image))
 
@@ -135,6 +135,8 @@ def _load_styles(config: PictureConfig) -> tuple[list[Tensor], list[Tensor], lis
             f"--content-mask has {regions} pictures and --style-mask {len(config.style_mask)}: "
             "give one of each for a region"
         )
-    masks = [[luminance(load_image(p)) for p in paths] for paths in
-             (config.content_mask, config.style_mask)]  # fmt: skip
-    return [load_image(path) for path in config.style_path], *masks
+    content_masks, style_masks = (
+        [luminance(load_image(path)) for path in paths]
+        for paths in (config.content_mask, config.style_mask)
+    )
+    return [load_image(path) for path in config.style_path], content_masks, style_masks

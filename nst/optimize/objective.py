@@ -7,10 +7,13 @@ overlap by what a feature sees, so that each feature is the whole picture's own.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor
 
+from nst.core.tensors import size_of
 from nst.losses.moments import Moments, layer_weights, moment_sums, style_distance
 from nst.losses.perceptual import at_least_float32
 from nst.models.vgg import VGGFeatures, stride_and_halo
@@ -141,10 +144,10 @@ class Objective:
         if self.pixel_terms:
             leaf = image.clone().requires_grad_()
             terms |= {name: f(leaf) for name, f in self.pixel_terms.items()}
-            (gradient,) = torch.autograd.grad(sum(terms.values()), leaf)
+            (gradient,) = torch.autograd.grad(_total(terms), leaf)
             terms = {name: value.detach() for name, value in terms.items()}
         # The cuts move from call to call: what rounding leaves of them does not add up to a seam.
-        tiles = windows(tuple(image.shape[-2:]), self.tile, self._layers, 7 * self._calls)
+        tiles = windows(size_of(image), self.tile, self._layers, 7 * self._calls)
         self._calls += 1
         weights = _region_weights(self.style.masks, image, tuple(self.style.moments))
         slopes = None
@@ -157,10 +160,12 @@ class Objective:
             sums = _sums(features, window, weights)
             if slopes is None:
                 parts["style"] = self._style_term(sums, weights)
-                total = sum(parts.values())
+                total = _total(parts)
             else:
                 pairs = zip(_flat(sums), slopes, strict=True)
-                total = sum(parts.values()) + sum((a * b).sum() for a, b in pairs)
+                total = _total(parts)
+                for a, b in pairs:
+                    total = total + (a * b).sum()
             top, bottom, left, right = window.outer
             gradient[..., top:bottom, left:right] += torch.autograd.grad(total, crop)[0]
             for name, value in parts.items():
@@ -201,7 +206,7 @@ def picture_moments(
 ) -> Moments:
     """Return the moments of an image (1, 3, H, W), or of its K regions (K, H, W)."""
     weights = _region_weights(masks, image, layers)
-    tiles = windows(tuple(image.shape[-2:]), tile, layers)
+    tiles = windows(size_of(image), tile, layers)
     return _means(_add_up(vgg, image, tiles, weights), weights)
 
 
@@ -210,7 +215,7 @@ def picture_features(
     vgg: VGGFeatures, image: Tensor, layers: tuple[str, ...], tile: int | None = None
 ) -> dict[str, Tensor]:
     """Return {layer: (1, C, h, w)} of an image, put together from its tiles."""
-    size = tuple(image.shape[-2:])
+    size = size_of(image)
     tiles = windows(size, tile, layers)
     if len(tiles) == 1:
         return vgg(image, layers)
@@ -232,7 +237,7 @@ def _region_weights(
     weights = {}
     for layer in layers:
         stride, _ = stride_and_halo((layer,))
-        size = tuple(side // stride for side in image.shape[-2:])
+        size = image.shape[-2] // stride, image.shape[-1] // stride
         ones = image.new_ones(1, 1, 1).expand(1, *size)
         weights[layer] = ones if masks is None else layer_weights(masks, size, layer)
     return weights
@@ -270,3 +275,7 @@ def _means(sums: Moments, weights: dict[str, Tensor]) -> Moments:
 
 def _flat(sums: Moments) -> list[Tensor]:
     return [tensor for pair in sums.values() for tensor in pair]
+
+
+def _total(terms: dict[str, Tensor]) -> Tensor:
+    return reduce(add, terms.values())

@@ -61,9 +61,14 @@ def optimize_video(
         with open_video(config.input_video, config.start, config.duration, rate) as reader:
             size = working_size(reader.info.size, config.long_side, config.input_video, MIN_SIDE)
             info = replace(reader.info, size=size, loop=0 if config.loop else reader.info.loop)
-            encoding = {"codec": config.codec, "crf": config.crf, "preset": config.preset}
             create = partial(
-                create_video, config.output_video, info, keep_audio=config.keep_audio, **encoding
+                create_video,
+                config.output_video,
+                info,
+                codec=config.codec,
+                crf=config.crf,
+                preset=config.preset,
+                keep_audio=config.keep_audio,
             )
             create().discard()  # what could not be written is found before hours of work
             weights = load_vgg19(config.vgg)

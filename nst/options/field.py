@@ -1,7 +1,7 @@
 """What an option is: a field of a frozen dataclass, with a default, a range and a help text."""
 
-from collections.abc import Container
-from dataclasses import MISSING, Field, field, fields
+from collections.abc import Container, Iterable
+from dataclasses import MISSING, Field, dataclass, field, fields
 from math import isfinite
 from pathlib import Path
 from typing import ClassVar
@@ -40,6 +40,7 @@ def flag_of(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+@dataclass(frozen=True)
 class Checked:
     """A dataclass that refuses values out of their option's range, and options of other methods.
 
@@ -72,7 +73,7 @@ class Checked:
 
 
 def refuse_other_methods(
-    specs: tuple[Field, ...], method: str | None, given: Container[str], source: str = ""
+    specs: Iterable[Field], method: str | None, given: Container[str], source: str = ""
 ) -> None:
     """Refuse options that the method does not use: ignored, they would mislead.
 

@@ -24,7 +24,7 @@ KINDS = {
 
 def kind_of(spec: Field) -> tuple[type, bool]:
     """Return the type of one value, and whether the option takes several."""
-    kind = spec.type
+    kind: typing.Any = spec.type
     if isinstance(kind, types.UnionType):
         kind = next(a for a in typing.get_args(kind) if a is not types.NoneType)
     many = typing.get_origin(kind) is tuple

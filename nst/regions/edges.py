@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nst.core.color import luminance
-from nst.core.tensors import stretch
+from nst.core.tensors import size_of, stretch
 
 # Of the guided filter: its window reaches so far, in shares of the longer side, and edges of the
 # picture count from about this contrast (a standard deviation of a colour) on.
@@ -45,7 +45,7 @@ def guided_filter(masks: Tensor, small: Tensor, image: Tensor) -> Tensor:
     covariance = products.view(count, 3, *size) - masks[:, None] * x
     a = _solve(pairs, covariance)
     lines = box(torch.cat([a.flatten(0, 1), masks - (a * x).sum(1)]), radius)
-    lines, image = stretch(lines[None], tuple(image.shape[-2:])), image.contiguous()
+    lines, image = stretch(lines[None], size_of(image)), image.contiguous()
     drawn = lines[:, 3 * count :]
     for channel in range(3):
         drawn = drawn.addcmul(lines[:, channel : 3 * count : 3], image[:, channel : channel + 1])

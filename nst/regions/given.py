@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from fractions import Fraction
 from itertools import repeat
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -110,12 +111,12 @@ def video_streams(
     Raises:
         InputError: a mask is not there or cannot be read.
     """
-    streams = []
+    streams: list[Iterator[Tensor]] = []
     for place in _paths(regions, path):
         if place.is_file() and is_picture(place) and not animation_of(place):
             streams.append(repeat(load_mask(place)))
         else:
-            reader = files.enter_context(open_video(place, start, rate=rate))
+            reader = cast(Iterable[Frame], files.enter_context(open_video(place, start, rate=rate)))
             streams.append(_held(reader, place))
     return streams
 
@@ -159,7 +160,8 @@ def _held(frames: Iterable[Frame], path: Path) -> Iterator[Tensor]:
 def _colour(label: str) -> tuple[float, float, float] | None:
     """Read a grey level or #rrggbb."""
     if re.fullmatch(r"#[0-9a-fA-F]{6}", label):
-        return tuple(int(label[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        red, green, blue = (int(label[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        return red, green, blue
     if label.isascii() and label.isdigit() and int(label) <= 255:
         return (int(label) / 255,) * 3
     return None

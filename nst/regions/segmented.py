@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.core.tensors import fit, stretch
+from nst.core.tensors import fit, size_of, stretch
 from nst.models.deeplab import CLASSES, Segmenter
 from nst.motion.coherence import Motion
 from nst.regions.edges import decided, feathered, guided_filter, without_islands
@@ -48,7 +48,7 @@ class SegmentedMasks:
             motion: from the last frame to this one; None begins anew.
         """
         frame = frame.cpu()
-        size = tuple(frame.shape[-2:])
+        size = size_of(frame)
         size = fit(size, min(LONG_SIDE, max(size)))
         self._age += 1
         self.looked = motion is None or self._age >= self.every

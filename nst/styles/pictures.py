@@ -68,8 +68,8 @@ def _style_picture(path: Path, short_side: int) -> Image.Image:
     left, top = (picture.width - width) // 2, (picture.height - height) // 2
     picture = picture.crop((left, top, left + width, top + height))
     scale = short_side / min(picture.size)
-    size = tuple(max(short_side, round(side * scale)) for side in picture.size)
-    return picture.resize(size, Image.Resampling.LANCZOS)
+    width, height = (max(short_side, round(side * scale)) for side in picture.size)
+    return picture.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def style_pictures(checkpoint: Checkpoint, style: StyleSpec) -> list[tuple[Tensor, float]]:

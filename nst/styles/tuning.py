@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nst.core.device import choose_dtype
 from nst.core.progress import OnProgress, tracked
-from nst.core.tensors import fit, resize
+from nst.core.tensors import fit, resize, size_of
 from nst.losses.perceptual import content_loss, gram_matrix, style_loss, total_variation
 from nst.models.transformer_net import TransformerNet
 from nst.models.vgg import VGGFeatures
@@ -58,7 +58,7 @@ def code_tuner(
         optimizer = torch.optim.Adam([code], RATE, betas=(0.9, 0.99))
         slower = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: (1 - k / steps) ** 0.5)
         for step in tracked(range(steps), "tuning the style", steps, "step", on_progress):
-            content, target = (x[step % len(x)] for x in (images, targets))
+            content, target = images[step % len(images)], targets[step % len(targets)]
             stylized = net(content, code, code.new_ones(1, 1))
             features = vgg(stylized, STYLE_LAYERS)
             loss = content_loss(features, target) + STYLE_WEIGHT * style_loss(features, grams)
@@ -73,6 +73,6 @@ def code_tuner(
 
 
 def _small(content: Tensor) -> Tensor:
-    size = content.shape[-2:]
+    size = size_of(content)
     long_side = max(LONG_SIDE, round(LEAST_SIDE * max(size) / min(size)))
     return resize(content, fit(size, min(long_side, max(size))))

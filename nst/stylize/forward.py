@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.core.tensors import fit, resize
+from nst.core.tensors import fit, resize, size_of
 from nst.models.transformer_net import TransformerNet
 
 LEAST_SIDE = 16
@@ -43,17 +43,16 @@ def stylize(
     if weights.ndim == 4 and torch.equal(weights, weights[..., :1, :1].expand_as(weights)):
         weights = weights[..., 0, 0]  # exactly the picture without a map
     mapped = weights.ndim == 4
-    shares: Tensor | float = torch.as_tensor(identity_weight, device=image.device)
-    if identity is None or not shares.any():
-        shares = 0.0
-    else:
-        shares = torch.einsum("nk...,k->n...", weights, shares.expand(len(codes)))[:, None]
-        shares = shares if mapped else shares[..., None, None]
+    given = torch.as_tensor(identity_weight, device=image.device)
+    shares: Tensor | float = 0.0
+    if identity is not None and given.any():
+        each = torch.einsum("nk...,k->n...", weights, given.expand(len(codes)))[:, None]
+        shares = each if mapped else each[..., None, None]
     seen = with_grain(image, None if grain is None else grain * (1 - shares))
     painted = net(seen.to(dtype), folded if mapped else codes, weights).float()
     if identity is None or isinstance(shares, float):
         return painted
-    size = tuple(image.shape[-2:])
+    size = size_of(image)
     small = resize(image, fit(size, min(max(size), SMALL_SIDE)))
     if min(small.shape[-2:]) < LEAST_SIDE:
         small = image

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from nst.core.color import restore_color
+from nst.core.tensors import size_of
 from nst.core.threads import in_order
 from nst.media.frames import Frame, PaintedFrame
 from nst.motion.coherence import Motion, MotionTracker, VideoMemory
@@ -58,7 +59,7 @@ def followed(
         weights = masks.follow(image, motion).to(device) if masks else None
         noise = None
         if grain:
-            moving = moving or MovingGrain(tuple(image.shape[-2:]), device=device)
+            moving = moving or MovingGrain(size_of(image), device=device)
             # Without a tracker the grain is the canvas's own, and stands still.
             flow = (motion.flow.to(device), motion.validity.to(device)) if motion else (None,)
             noise = moving.follow(*flow).mul(grain)

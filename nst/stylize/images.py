@@ -12,7 +12,7 @@ from nst.core.color import restore_color
 from nst.core.files import make_folder
 from nst.core.progress import OnProgress, collected_warnings, tracked
 from nst.core.reports import PictureReport
-from nst.core.tensors import resize, working_size
+from nst.core.tensors import resize, size_of, working_size
 from nst.errors import InputError
 from nst.media.images import load_image, read_picture, save_image
 from nst.motion.grain import grain
@@ -64,7 +64,7 @@ def one_pass_pictures(
                 "stylizing", len(jobs), "picture", report,
             ):  # fmt: skip
                 content = load_image(source)
-                size = working_size(tuple(content.shape[-2:]), config.long_side, source, LEAST_SIDE)
+                size = working_size(size_of(content), config.long_side, source, LEAST_SIDE)
                 content = resize(content, size)
                 stylized, weights = painter(content)
                 if plan:
@@ -92,7 +92,7 @@ def picture_painter(
             content = content.to(device)
             weights = folded = noise = None
             if paint.grain:
-                noise = grain(tuple(content.shape[-2:])).to(device) * paint.grain
+                noise = grain(size_of(content)).to(device) * paint.grain
             if masks:
                 weights = masks.follow(content).to(device)
                 seen = with_grain(content, noise).to(dtype)

@@ -193,11 +193,17 @@ def _written(config: VideoConfig, info: StreamInfo) -> Iterator[_Writers]:
     output, masks = config.output_video, config.mask_output
     if output and masks and masks.absolute() == output.absolute():
         raise InputError(f"--mask-output is --output-video, {output}: give another")
-    encoding = {"codec": config.codec, "crf": config.crf, "preset": config.preset}
     with ExitStack() as stack:
         video = mask_video = None
         if output:
-            create = create_video(output, info, keep_audio=config.keep_audio, **encoding)
+            create = create_video(
+                output,
+                info,
+                codec=config.codec,
+                crf=config.crf,
+                preset=config.preset,
+                keep_audio=config.keep_audio,
+            )
             video = stack.enter_context(create)
         if masks:
             mask_video = stack.enter_context(create_video(masks, info, keep_audio=False))

@@ -182,8 +182,8 @@ def random_crop(picture: Image.Image, size: int, random: np.random.Generator) ->
     """
     side = min(picture.size)
     side = max(1, round(side * random.uniform(0.5, 1.0)))
-    left = random.integers(picture.width - side + 1)
-    top = random.integers(picture.height - side + 1)
+    left = int(random.integers(picture.width - side + 1))
+    top = int(random.integers(picture.height - side + 1))
     box = (left, top, left + side, top + side)
     crop = np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC, box=box))
     return (crop[:, ::-1] if random.random() < 0.5 else crop).copy()
@@ -219,7 +219,7 @@ class AnySamples(Samples):
         super().__init__(contents, size, 1, identity_fraction, seed)
         self.groups, self.style_size = styles, style_size
 
-    def __getitem__(self, address: tuple[int, int]) -> tuple[Tensor, int, Tensor]:
+    def __getitem__(self, address: tuple[int, int]) -> tuple[Tensor, int, Tensor]:  # type: ignore[override]
         random = np.random.default_rng((self.seed, *address, 1))
         group = self.groups[random.integers(len(self.groups))]
         picture = read_picture(group[random.integers(len(group))])

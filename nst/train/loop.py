@@ -4,6 +4,8 @@ Data parallel by `torchrun --nproc-per-node=N train.py ...`: each process takes 
 step's samples and the gradients are averaged.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.distributed as dist
@@ -12,6 +14,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from nst.core.device import choose_device, choose_dtype, keep_memory
+from nst.core.tensors import size_of
 from nst.core.threads import interrupts_held_back
 from nst.errors import InputError
 from nst.models.small_vgg import SmallVGGFeatures
@@ -23,14 +26,14 @@ from nst.train.datasets import decoded, hold_out, load_contents, steps_of
 from nst.train.distributed import average_gradients, join_processes
 from nst.train.log import TrainingLog, describe
 from nst.train.schedule import Schedule, learning_rate
-from nst.train.sources import LossNet, find_targets
+from nst.train.sources import LossNet, StyleTable, find_targets
 from nst.train.start import check, start
 from nst.train.state import check_output, check_same_run, describe_run, resume, save
 from nst.train.synthetic_motion import second_frame, true_second_frame
 from nst.train.terms import losses
 
 SAVE_MINUTES = 3.0  # between two checkpoints of a run by the clock
-MEMORY_FORMAT = {"memory_format": torch.channels_last}
+MEMORY_FORMAT: dict[str, Any] = {"memory_format": torch.channels_last}
 
 
 def train(config: TrainConfig) -> None:
@@ -68,7 +71,7 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
     dtype = choose_dtype(config.precision, device)
     # On a CPU the norms' backward pass is twice as slow in bfloat16 as in float32.
     net_dtype = dtype if device.type == "cuda" else torch.float32
-    checkpoint = start(config, {} if config.any_style else targets.files)
+    checkpoint = start(config, targets.files if isinstance(targets, StyleTable) else {})
     checkpoint.training.update(describe(config, dtype, len(contents), world))
 
     loss_net = _loss_net(config, device).to(device, dtype)
@@ -171,7 +174,7 @@ def _grain(config: TrainConfig, step: int, places: range, image: Tensor) -> Tens
     for place in places:
         random = np.random.default_rng((config.seed, step, place, 3))
         amplitudes.append(config.grain * random.choice([0, 1, 5 / 3], p=[0.3, 0.5, 0.2]))
-        maps.append(grain(image.shape[-2:], int(random.integers(2**31))))
+        maps.append(grain(size_of(image), int(random.integers(2**31))))
     amplitudes = torch.tensor(amplitudes, dtype=torch.float32).view(-1, 1, 1, 1)
     return (amplitudes * torch.cat(maps)).to(image.device)
 

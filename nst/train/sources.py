@@ -140,7 +140,8 @@ class AnyStyle:
 
     def __init__(self, config: TrainConfig):
         self.config = config
-        pictures = load_contents(config.style_dir, config.style_size, "--style-dir", videos=False)
+        found = load_contents(config.style_dir, config.style_size, "--style-dir", videos=False)
+        pictures = [picture for picture in found if isinstance(picture, Path)]
         if len(pictures) <= config.holdout:
             raise InputError(
                 f"--style-dir has {len(pictures)} pictures that can be used; "

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nst.core.tensors import size_of
 from nst.losses.perceptual import (
     content_loss,
     moment_errors,
@@ -69,7 +70,7 @@ def losses(
         warped = warp(stylized, second.flow)
         change = temporal_loss(followed.float(), warped, second.validity, second.light)
         terms["temporal"] = config.temporal_weight * change
-        size = encoded.shape[-2:]
+        size = size_of(encoded)
         warped = warp(encoded, resize_flow(second.flow, size))
         validity = F.interpolate(second.validity, size=size, mode="area")
         change = temporal_feature_loss(encoded_after, warped, validity)
