@@ -90,16 +90,18 @@ def picture_painter(
 
         def painted(content: Tensor) -> tuple[Tensor, Tensor | None]:
             content = content.to(device)
+            size = size_of(content)
+            codes = paint.for_size(size).codes
             weights = folded = noise = None
             if paint.grain:
-                noise = grain(size_of(content)).to(device) * paint.grain
+                noise = grain(size).to(device) * paint.grain
             if masks:
                 weights = masks.follow(content).to(device)
                 seen = with_grain(content, noise).to(dtype)
                 with torch.inference_mode():
-                    folded = paint.net.folded(seen, paint.codes)
+                    folded = paint.net.folded(seen, codes)
             stylized = stylize(
-                paint.net, content, paint.codes, dtype, paint.identity, paint.identity_weight,
+                paint.net, content, codes, dtype, paint.identity, paint.identity_weight,
                 weights, folded, noise,
             )  # fmt: skip
             stylized = restore_color(stylized, content, config.preserve_color)

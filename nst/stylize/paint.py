@@ -2,21 +2,24 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from nst.core.device import choose_device, choose_dtype
-from nst.core.progress import OnProgress
+from nst.core.progress import OnProgress, warn
 from nst.errors import InputError
-from nst.models.checkpoint import Checkpoint, load_checkpoint
+from nst.models.checkpoint import Checkpoint, interpolated_codes, load_checkpoint
 from nst.models.transformer_net import TransformerNet
 from nst.options.stylize import PictureConfig, VideoConfig
 from nst.regions.spec import Regions, regions_of
 from nst.styles.codes import style_codes
 from nst.styles.spec import StyleSpec, choose_checkpoint, parse_style, style_of
 from nst.styles.tuning import code_tuner
+
+# Longer side of a picture, in pixels, in which strokes are as wide as in training.
+REFERENCE_SIDE = 640
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,10 @@ class Paint:
         identity_weight: its weight in the codes, see `forward.stylize`.
         fade_to: code (1, D) and identity's weight that a video ends with.
         grain: amplitude of the noise that the net was trained with; 0 is none.
+        scales: the style scales that the checkpoint was trained at.
+        scaled_codes: (S, K + 1, D), all codes at each of them, that of `fade_to` (or the first once
+            more) last; None where there is one scale only.
+        style_scale: what the user wants the strokes to be multiplied by.
     """
 
     net: TransformerNet
@@ -78,6 +85,28 @@ class Paint:
     identity_weight: float | Tensor = 0.0
     fade_to: tuple[Tensor, float] | None = None
     grain: float = 0.0
+    scales: tuple[float, ...] = (1.0,)
+    scaled_codes: Tensor | None = None
+    style_scale: float = 1.0
+
+    def for_size(self, size: tuple[int, int]) -> "Paint":
+        """Return the paint for images of a size (height, width): strokes grow with the picture.
+
+        The scale is `style_scale` for a longer side of `REFERENCE_SIDE`, and in proportion for
+        others, within those that were trained.
+        """
+        if self.scaled_codes is None:
+            return self
+        scale = self.style_scale * max(size) / REFERENCE_SIDE
+        if self.style_scale != 1 and not self.scales[0] <= scale <= self.scales[-1]:
+            nearest = min(max(scale, self.scales[0]), self.scales[-1])
+            warn(
+                f"--style-scale {self.style_scale:g} makes {scale:.2g} at this size; this "
+                f"checkpoint knows {self.scales[0]:g} to {self.scales[-1]:g}: taking {nearest:g}"
+            )
+        codes = interpolated_codes(self.scaled_codes, self.scales, scale)
+        fade_to = (codes[-1:], self.fade_to[1]) if self.fade_to else None
+        return replace(self, codes=codes[:-1], fade_to=fade_to)
 
     @property
     def device(self) -> torch.device:
@@ -104,17 +133,27 @@ def mix_paint(
     """
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
-    checkpoint = checkpoint.at_scale(config.style_scale)
     tune = code_tuner(checkpoint.net, contents, config.refine_steps, config.precision, on_progress)
     options = config.strength, config.style_scale, tune
     codes, weights = style_codes(checkpoint, styles.painted, *options)
-    fade_to = None
+    fade_to, scaled = None, None
     if styles.fade_to:
         last, last_weight = style_codes(checkpoint, (styles.fade_to,), *options)
         fade_to = last.to(device), float(last_weight)
+    if checkpoint.scaled_codes is None:
+        named = checkpoint.encoder is None
+        if config.style_scale != 1 and named:
+            raise InputError("this checkpoint knows one brush size: leave --style-scale out")
+    else:
+        every = (*styles.painted, styles.fade_to or styles.painted[0])
+        at_scales = [style_codes(checkpoint, every, config.strength, s) for s in checkpoint.scales]
+        scaled = torch.stack([found for found, _ in at_scales]).to(device)
     net = net or placed(checkpoint.net, device, dtype)
     identity = checkpoint.codes[:1].to(device)
-    return Paint(net, codes.to(device), dtype, identity, weights, fade_to, checkpoint.grain)
+    return Paint(
+        net, codes.to(device), dtype, identity, weights, fade_to, checkpoint.grain,
+        checkpoint.scales, scaled, config.style_scale,
+    )  # fmt: skip
 
 
 def placed(net: TransformerNet, device: torch.device, dtype: torch.dtype) -> TransformerNet:

@@ -121,6 +121,7 @@ def _painted(
         reader = stack.enter_context(_opened(config))
         size = working_size(reader.info.size, config.long_side, config.input_video, LEAST_SIDE)
         info = replace(reader.info, size=size)
+        paint = paint.for_size(size)
         fade = None
         if paint.fade_to:
             first = paint.codes, float(torch.as_tensor(paint.identity_weight))

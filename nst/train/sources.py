@@ -22,7 +22,7 @@ from nst.train.datasets import AnySamples, Samples, group_styles, hold_out, load
 # A code learns from its own style's samples only, so its steps are larger than the net's.
 CODE_RATE = 5.0
 # Shorter side of the copies of the style pictures that a checkpoint carries, to be measured by.
-LARGEST_COPY = 384
+LARGEST_COPY = 768
 LossNet = VGGFeatures | SmallVGGFeatures
 # layer -> mean (T, C) and covariance (T, C, C) of T targets
 Targets = dict[str, tuple[Tensor, Tensor]]
