@@ -7,12 +7,13 @@ the motion, is mixed in where the motion can be trusted.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import cv2
 import torch
 from torch import Tensor
 
 from nst.core.tensors import blur, size_of, stretch
 from nst.motion.flow import FlowEstimator
-from nst.motion.warp import flow_validity, resize_flow, sharp_warp, warp
+from nst.motion.warp import flow_validity, quick_warp, resize_flow, sharp_warp
 
 # With less of the frame than this to be found in the last one, it is another shot.
 LEAST_SHARE = 0.15
@@ -43,12 +44,12 @@ class Motion:
     def carry(self, before: Tensor) -> Tensor:
         """Return what was (N, C, H, W) with the last frame, as it lies in this one."""
         flow = resize_flow(self.flow.to(before.device), size_of(before))
-        return warp(before, flow.expand(len(before), -1, -1, -1))
+        return quick_warp(before, flow.expand(len(before), -1, -1, -1))
 
     def after(self, earlier: "Motion") -> "Motion":
         """Return the motion over both: from the frame that `earlier` began with to this one."""
-        flow = self.flow + warp(earlier.flow, self.flow)
-        return Motion(flow, self.validity * warp(earlier.validity, self.flow))
+        flow = self.flow + quick_warp(earlier.flow, self.flow)
+        return Motion(flow, self.validity * quick_warp(earlier.validity, self.flow))
 
 
 class MotionTracker:
@@ -126,20 +127,24 @@ def _mix(now: Tensor, kept: Iterable[tuple[Tensor, Motion, float]], validity: Te
         validity: (1, 1, h, w), where to sharpen.
     """
     size, device = size_of(now), now.device
-
-    def spread(mask: Tensor) -> Tensor:
-        # One number for each channel, laid out as the picture is: broadcasting is slow on a CPU.
-        mask = stretch(mask.to(device), size).expand_as(now)
-        return mask.contiguous(memory_format=torch.channels_last)
-
-    now = mixed = now.contiguous(memory_format=torch.channels_last)
+    mixed = now = now.contiguous(memory_format=torch.channels_last)
     for picture, motion, weight in kept:
         carried = sharp_warp(picture, resize_flow(motion.flow.to(device), size))
-        mixed = torch.lerp(mixed, carried, spread(weight * motion.validity))
-    trusted = spread(validity)
+        mixed = _blend(mixed, carried, stretch(weight * motion.validity.to(device), size))
+    trusted = stretch(validity.to(device), size)
     lost = (_roughness(now, trusted) / _roughness(mixed, trusted).clamp_min(1e-6)).sqrt()
-    gain = lost.clamp(*GAIN) - 1
-    return torch.addcmul(mixed, mixed - blur(mixed), trusted * gain).clamp_(0, 1)
+    sharpened = torch.lerp(blur(mixed), mixed, lost.clamp(*GAIN))
+    return _blend(mixed, sharpened, trusted).clamp_(0, 1)
+
+
+def _blend(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
+    """Return the mean of two images (1, 3, H, W), the other's weight a mask (1, 1, H, W)."""
+    if one.device.type != "cpu":
+        return torch.lerp(one, other, weight)
+    pixels = (image[0].permute(1, 2, 0).numpy() for image in (one, other))
+    weights = weight[0, 0].numpy()
+    blended = cv2.blendLinear(*pixels, 1 - weights, weights)
+    return torch.from_numpy(blended).permute(2, 0, 1)[None]
 
 
 def _roughness(image: Tensor, weights: Tensor) -> Tensor:
@@ -168,5 +173,5 @@ def _alike(now: Tensor, before: Tensor, backward: Tensor, difference: float) -> 
 
     Light that changes, shadows and reflections move otherwise than the flow says.
     """
-    gap = (now - warp(before, backward)).abs().mean(1, keepdim=True)
+    gap = (now - quick_warp(before, backward)).abs().mean(1, keepdim=True)
     return torch.exp2(-(blur(gap, 5) / difference).square())

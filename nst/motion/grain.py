@@ -56,10 +56,7 @@ class MovingGrain:
 
     def __init__(self, size: tuple[int, int], seed: int = 0, device: torch.device | str = "cpu"):
         self.size = size
-        sheet = _sheet(size, seed).to(device)
-        self._periods = torch.tensor(sheet.shape[-2:], device=device).flip(0).view(1, 2, 1, 1)
-        # The first row and column once more: between the last and them lies grain as well.
-        self._sheet = F.pad(sheet, (0, 1, 0, 1), mode="circular")
+        self._sheet = _sheet(size, seed).contiguous(memory_format=torch.channels_last).to(device)
         # From each pixel to its place on the sheet (1, 2, h, w), as a flow is.
         self._offset: Tensor | None = None
         self._growth: Tensor
@@ -88,8 +85,17 @@ class MovingGrain:
         self._drift = self._drift + flow[..., ::4, ::4].flatten(2).median(2).values[..., None, None]
         self._offset = torch.where(renewed, self._drift, offset)
         self._growth = growth.masked_fill(renewed, 0)
-        places = flow_ends(resize_flow(self._offset, self.size)) % self._periods
-        return remap(self._sheet, places)
+        self._stay_near()
+        places = flow_ends(resize_flow(self._offset, self.size))
+        return remap(self._sheet, places, periodic=True)
+
+    def _stay_near(self) -> None:
+        """Go back by whole periods of the sheet, which changes nothing, after a long way."""
+        sides = zip(self._sheet.shape[-2:], self.size, self._offset.shape[-2:], strict=True)
+        height, width = (period * small / large for period, large, small in sides)
+        period = self._drift.new_tensor([width, height]).view(1, 2, 1, 1)
+        back = (self._drift / period).round() * period
+        self._offset, self._drift = self._offset - back, self._drift - back
 
     def _begin(self, flow: Tensor) -> None:
         self._offset = torch.zeros_like(flow)

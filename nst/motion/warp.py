@@ -35,6 +35,16 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
     return _sample(image, flow_ends(flow), "bilinear")
 
 
+def quick_warp(image: Tensor, flow: Tensor) -> Tensor:
+    """Do as `warp`, several times faster for one image on a CPU: to 1/32 of a pixel there.
+
+    Without gradient then, see `remap`.
+    """
+    if len(image) > 1 or image.shape[1] > 4 or image.device.type != "cpu":  # OpenCV has four
+        return warp(image, flow)
+    return remap(image, flow_ends(flow))
+
+
 def sharp_warp(image: Tensor, flow: Tensor) -> Tensor:
     """Do as `warp` with cubic interpolation, which keeps fine detail; values may overshoot.
 
@@ -47,22 +57,28 @@ def sharp_warp(image: Tensor, flow: Tensor) -> Tensor:
     return remap(image, flow_ends(flow), sharp=True)
 
 
-def remap(image: Tensor, places: Tensor, sharp: bool = False) -> Tensor:
+def remap(image: Tensor, places: Tensor, sharp: bool = False, periodic: bool = False) -> Tensor:
     """Return an image (1, C, H, W), float32, sampled at places (1, 2, h, w), x then y, in pixels.
 
     Without gradient on a CPU, where OpenCV is several times faster than PyTorch.
 
     Args:
         sharp: interpolate with cubics; bilinear otherwise.
+        periodic: the image repeats itself beyond its edges; otherwise its edges do.
     """
     if image.device.type != "cpu":
+        if periodic:
+            height, width = image.shape[-2:]
+            places = places % torch.tensor([width, height]).to(places).view(1, 2, 1, 1)
+            image = F.pad(image, (0, 1, 0, 1), mode="circular")
         return _sample(image, places, "bicubic" if sharp else "bilinear")
     import cv2  # late: training needs none of it
 
     x, y = places[0].numpy()
     pixels = image[0].permute(1, 2, 0).numpy()
     how = cv2.INTER_CUBIC if sharp else cv2.INTER_LINEAR
-    sampled = cv2.remap(pixels, x, y, how, borderMode=cv2.BORDER_REPLICATE)
+    border = cv2.BORDER_WRAP if periodic else cv2.BORDER_REPLICATE
+    sampled = cv2.remap(pixels, x, y, how, borderMode=border)
     return torch.from_numpy(sampled).view(*x.shape, -1).permute(2, 0, 1)[None]
 
 
@@ -133,7 +149,7 @@ def uncovered(flow: Tensor, reverse: Tensor) -> Tensor:
 
 def _occluded(flow: Tensor, reverse: Tensor) -> Tensor:
     """Return where going there and back again does not return (N, 1, H, W)."""
-    returned = warp(reverse, flow)
+    returned = quick_warp(reverse, flow)
     gap = (flow + returned).square().sum(1, keepdim=True)
     energy = flow.square().sum(1, keepdim=True) + returned.square().sum(1, keepdim=True)
     return gap >= 0.01 * energy + 0.5
