@@ -93,6 +93,8 @@ class Net:
                 **_style_options(style, file, named=True),
                 **options,
             )
+            if config.mask_output:
+                raise InputError("mask_output is for files: leave it out")
             size = working_size(size_of(content), config.long_side, "the picture", LEAST_SIDE)
             content, styles = resize(content, size), read_styles(config)
             paint = mix_paint(
