@@ -53,6 +53,18 @@ def test_half_the_light_is_half_the_warping_error(folders, tmp_path):
     assert column[:160].mean() == pytest.approx(2 * column[160:].mean(), rel=0.05)
 
 
+def test_frames_alone_tell_the_detail_that_was_lost(folders):
+    """Columns of two levels, in half the contrast: a quarter of the energy."""
+    original, darker = folders
+    stripes = np.tile(np.array([[[0], [128]]], np.uint8).repeat(3, 2), (SIZE[0], SIZE[1] // 2, 1))
+    for folder, scale in ((original, 1.0), (darker, 0.5)):
+        for path in folder.iterdir():
+            Image.fromarray((stripes * scale).astype(np.uint8)).save(path)
+    paths = {"original": original, "stylized": darker, "alone": original}
+    beside = evaluate(EvaluationConfig(**paths, quiet=True))["beside_alone"]
+    assert beside["detail"] == pytest.approx(0.25, rel=1e-3)
+
+
 def test_the_shorter_one_sets_the_length(folders):
     original, darker = folders
     (darker / f"{FRAMES - 1:03}.png").unlink()
@@ -74,7 +86,8 @@ def test_true_flow_gives_e_stab_and_what_is_hidden_does_not_count(tmp_path, fold
         half[:, 48:] = 255
         Image.fromarray(half).save(hidden / f"{i}.png")
     options = {"original": frames, "stylized": frames, "flow_dir": flows, "quiet": True}
-    assert evaluate(EvaluationConfig(**options))["e_stab"] == pytest.approx(0.2, abs=1e-4)
+    figures = evaluate(EvaluationConfig(**options))
+    assert figures["e_stab"] == figures["input_e_stab"] == pytest.approx(0.2, abs=1e-4)
     seen = evaluate(EvaluationConfig(**options, occlusion_dir=hidden))["e_stab"]
     assert seen == pytest.approx(0.2 * 0.5**0.5, abs=1e-4)
     (flows / "0.flo").unlink()

@@ -15,9 +15,9 @@ from nst.core.tensors import blur, size_of, stretch
 from nst.motion.flow import FlowEstimator
 from nst.motion.warp import flow_validity, quick_warp, resize_flow, sharp_warp
 
-# With less of the frame than this to be found in the last one, it is another shot.
-LEAST_SHARE = 0.15
-# See `motion_between`: light that changes is doubted soon, or its old looks would stay.
+# With a smaller fraction of the frame than this to be found in the last one, it is another shot.
+MINIMUM_FOUND = 0.15
+# See `motion_between`: light that changes is doubted soon, or the old light would stay.
 DIFFERENCE = 12 / 255
 # How much a mixed picture's fine detail is made weaker or stronger, at most.
 GAIN = (0.9, 1.6)
@@ -161,11 +161,11 @@ def motion_between(
     Args:
         now, before: as `FlowEstimator.prepare` gives them.
         difference: what follows the motion but looks different by this much is half trusted, in
-            shares of white.
+            fractions of white.
     """
     backward, forward = flow.both_ways(now, before)
     validity = flow_validity(backward, forward) * _alike(now, before, backward, difference)
-    return Motion(backward, validity) if validity.mean() >= LEAST_SHARE else None
+    return Motion(backward, validity) if validity.mean() >= MINIMUM_FOUND else None
 
 
 def _alike(now: Tensor, before: Tensor, backward: Tensor, difference: float) -> Tensor:
