@@ -260,10 +260,7 @@ class _Norms:
             scale, shift = (part[..., None, None].to(x.dtype) for part in (scale, shift))
             return torch.addcmul(shift, normed, scale)
         # One code for the whole batch: the norm's own affine step costs nothing extra.
-        _, channels, height, width = x.shape
-        size = (1, channels, height * width, channels, EPSILON)
-        gain, bias = (part[0].to(x.dtype) for part in (scale, shift))
-        normed, mean, inverse = torch.native_group_norm(x, gain, bias, *size)
+        normed, mean, inverse = _normed(x, *(part[0].to(x.dtype) for part in (scale, shift)))
         self.folds.append((scale * inverse, shift - mean * inverse * scale))
         return normed
 
@@ -286,6 +283,18 @@ class _Norms:
         fine = self._pooled_by(factor // 2)
         rows = fine[..., ::2, :] + fine[..., 1::2, :]
         return (rows[..., ::2] + rows[..., 1::2]) / 4
+
+
+def _normed(x: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return one image's normed maps (1, C, h, w), their means and inverse deviations (1, C)."""
+    _, channels, height, width = x.shape
+    # Undocumented, but it gives the statistics that it has computed anyway.
+    native = getattr(torch, "native_group_norm", None)
+    if native is not None:
+        return native(x, scale, shift, 1, channels, height * width, channels, EPSILON)
+    variance, mean = torch.var_mean(x, (2, 3), correction=0)
+    inverse = (variance + EPSILON).rsqrt()
+    return F.group_norm(x, channels, scale, shift, EPSILON), mean, inverse
 
 
 def _reflected_convolution(x: Tensor, convolution: nn.Conv2d) -> Tensor:

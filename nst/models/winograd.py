@@ -32,12 +32,20 @@ class FrozenConvolution(nn.Conv2d):
         if not fits or x.device.type != "cpu" or x.dtype != torch.float32 or not _winograd_pays():
             return super().forward(x)
         weight = self.weight.detach()
-        version = weight.data_ptr(), 0 if weight.is_inference() else weight._version
-        if self._kernels_of != version:
+        version = _version_of(weight)
+        if version is None or self._kernels_of != version:
             with torch.inference_mode(False):  # they may serve a gradient later
                 back = weight.flip(2, 3).transpose(0, 1).contiguous()
                 self._kernels, self._kernels_of = (weight.contiguous(), back), version
         return _Winograd.apply(x.contiguous(), *self._kernels, self.bias)
+
+
+def _version_of(weight: Tensor) -> tuple[int, int] | None:
+    """Return what changes when a weight does; None where PyTorch does not tell."""
+    if weight.is_inference():
+        return weight.data_ptr(), 0
+    count = getattr(weight, "_version", None)  # private: a later PyTorch may have none
+    return None if count is None else (weight.data_ptr(), count)
 
 
 class _Winograd(torch.autograd.Function):
@@ -64,5 +72,7 @@ def _winograd_pays() -> bool:
 
     It works 8 numbers at a time: where PyTorch's own way works 16 (AVX-512) it gains nothing.
     """
+    # The function is private: a later PyTorch may have none.
+    there = hasattr(torch, "_nnpack_spatial_convolution")
     narrow = torch.backends.cpu.get_cpu_capability() == "AVX2"
-    return narrow and torch.backends.nnpack.is_available()
+    return there and narrow and torch.backends.nnpack.is_available()
