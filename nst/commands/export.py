@@ -1,6 +1,6 @@
-"""The story of a style carried elsewhere: net and style as one ONNX file.
+"""Write a net and a style as one ONNX file.
 
-    python -m nst export --checkpoint fast --style great_wave --output wave.onnx
+    nst export --checkpoint fast --style great_wave --output wave.onnx
 
 It takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives `stylized`, alike: any batch, any
 size from 16 pixels. ONNX Runtime paints with it what we paint. At full strength OpenCV 5 does too,

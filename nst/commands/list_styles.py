@@ -1,6 +1,6 @@
-"""The story of a list of styles: which ones a checkpoint has, and what they look like.
+"""List the styles of a checkpoint, and show what they look like.
 
-python -m nst styles --output styles.png
+nst styles --output styles.png
 """
 
 from io import BytesIO

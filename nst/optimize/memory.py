@@ -20,7 +20,7 @@ class Plan:
 
     Args:
         tile, recompute: see `Objective`.
-        history: see `descent.lbfgs`.
+        history: see `optimizers.lbfgs`.
     """
 
     tile: int | None
