@@ -11,7 +11,7 @@ def main(config: PictureConfig) -> None:
     """Stylize the pictures that `config` names."""
     from nst.commands.stylize import pictures  # late: --help must not wait for torch
 
-    pictures(config)
+    return pictures(config)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 """Train one net on photos and style pictures; the checkpoint holds all the styles.
 
-python train.py --content-dir photos --style-dir styles --output my.safetensors
+python train.py --content-dir photos --style-dir styles
 """
 
 from nst.commands.run import run
 from nst.options.train import TrainConfig
 
 
-def main(config: TrainConfig) -> None:
+def main(config: TrainConfig) -> str | None:
     """Train as `config` says."""
-    from nst.train.loop import train  # late: --help must not wait for torch
+    from nst.commands.train import train  # late: --help must not wait for torch
 
-    train(config)
+    return train(config)
 
 
 if __name__ == "__main__":

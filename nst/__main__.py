@@ -28,7 +28,7 @@ COMMANDS = {
     "picture": Command(
         """Paint a picture, or a folder of them: optimize its pixels, or one pass of a net.
 
-    nst picture --content-path in.jpg --style-path wave.jpg --output out.png
+    nst picture --content-path photo.jpg --style-path painting.jpg
 """,
         "nst.options.stylize:PictureConfig",
         "nst.commands.stylize:pictures",
@@ -44,10 +44,10 @@ COMMANDS = {
     "train": Command(
         """Train one net on photos and style pictures; the checkpoint holds all the styles.
 
-    nst train --content-dir photos --style-dir styles --output my.safetensors
+    nst train --content-dir photos --style-dir styles
 """,
         "nst.options.train:TrainConfig",
-        "nst.train.loop:train",
+        "nst.commands.train:train",
     ),
     "styles": Command(
         """List the styles of a checkpoint, and paint a sheet of what they look like.

@@ -258,6 +258,60 @@ def test_real_interrupt_returns_130():
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_end_a_command_as_ctrl_c_does(capsys, number):
+    cleaned = []
+
+    def main(_):
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt:
+            cleaned.append(number)
+            raise
+
+    assert run(main, Example, "test", ["--source", "x"]) == 128 + number
+    assert cleaned == [number] and capsys.readouterr().err == "interrupted\n"
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        main = lambda _: os.kill(os.getpid(), signal.SIGHUP)  # noqa: E731
+        assert run(main, Example, "test", ["--source", "x"]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@dataclass(frozen=True)
+class WithRecipe(Checked):
+    """A config that takes a recipe when it is given none."""
+
+    recipe = "auto"
+    minutes: float | None = option(None, help="how long", instead_of="steps")
+    steps: int | None = option(None, help="how long", instead_of="minutes")
+    quiet: bool = option(False, help="say nothing")
+
+
+def test_the_recipe_that_is_taken_is_named(capsys, recipe):
+    caught = []
+    assert run(caught.append, WithRecipe, None, []) == 0
+    assert caught[0].minutes > 0 and "recipe auto" in capsys.readouterr().err
+    path = recipe("steps = 7")
+    assert run(caught.append, WithRecipe, None, ["--config", str(path)]) == 0
+    assert caught[1] == WithRecipe(steps=7) and str(path) in capsys.readouterr().err
+    assert run(caught.append, WithRecipe, None, ["--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_a_flag_ends_what_it_stands_in_place_of(recipe):
+    assert parse("--steps", "3", config=WithRecipe) == WithRecipe(steps=3)
+    path = recipe("steps = 7")
+    assert parse("--config", path, "--minutes", 2, config=WithRecipe) == WithRecipe(minutes=2)
+
+
 def test_warning_is_one_line_and_the_old_way_comes_back(capsys):
     before = warnings.showwarning
 

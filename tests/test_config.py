@@ -15,9 +15,9 @@ from nst.options.values import kind_of
 
 # A second list of what has to be given, apart from the dataclasses.
 REQUIRED = {
-    PictureConfig: {"content_path": Path("in.png"), "output": Path("out.png")},
+    PictureConfig: {"content_path": Path("in.png")},
     VideoConfig: {"input_video": "in.mp4"},
-    TrainConfig: {"content_dir": Path("in"), "style_dir": Path("s"), "output": Path("o")},
+    TrainConfig: {"content_dir": Path("in"), "style_dir": Path("s")},
 }
 OPTIONS = [(config, spec) for config in REQUIRED for spec in fields(config)]
 BOUNDS = [
@@ -119,7 +119,7 @@ def test_option_of_another_method_is_refused(config, spec, tmp_path):
     flag = [text.replace("_", "-")] if spec.type is bool else [flag_of(spec.name), text]
     refused(config, spec, *words, *flag)
     own = [*words_of(config), "--method", spec.metadata["method"]]
-    assert getattr(parse(config, None, [str(word) for word in own + flag]), spec.name) == value
+    assert getattr(parse(config, None, [str(word) for word in own + flag])[0], spec.name) == value
     file = tmp_path / "recipe.toml"
     plain = [text] if kind_of(spec)[0] in (str, Path) and isinstance(value, tuple) else value
     plain = text if isinstance(plain, Path) else plain
@@ -136,7 +136,7 @@ def test_method_of_the_file_counts_and_can_be_overruled(tmp_path):
     file = tmp_path / "recipe.toml"
     file.write_text('method = "one-pass"\nstrength = 0.5\n')
     words = [*map(str, words_of(PictureConfig)), "--config", str(file)]
-    assert parse(PictureConfig, None, words).strength == 0.5
+    assert parse(PictureConfig, None, words)[0].strength == 0.5
     with pytest.raises(InputError, match="--strength belongs to --method one-pass"):
         parse(PictureConfig, None, [*words, "--method", "optimize"])
 

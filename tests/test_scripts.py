@@ -27,11 +27,11 @@ def clip(tmp_path_factory) -> Path:
     return media.make_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", size=SIZE)
 
 
-def start(name: str, *arguments: object) -> subprocess.Popen:
+def start(name: str, *arguments: object, folder: Path = ROOT) -> subprocess.Popen:
     """Start a script; Ctrl-C reaches it even where the tests themselves run in the background."""
     return subprocess.Popen(
-        [sys.executable, name, *map(str, arguments), *MACHINE],
-        cwd=ROOT,
+        [sys.executable, ROOT / name, *map(str, arguments), *MACHINE],
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -46,7 +46,7 @@ def test_picture(painted, tiny_path, tmp_path):
     style = ["--method", "one-pass", "--checkpoint", tiny_path, "--style", "scream:0.5"]
     script = start("style_transfer.py", *paths, *style)
     output = script.communicate(timeout=120)
-    assert (script.returncode, output) == (0, ("", ""))
+    assert (script.returncode, output) == (0, (f"wrote {tmp_path / 'out.png'}\n", ""))
     expected = painted(media.picture(0, SIZE), (0.5, 0, 0.5))
     assert np.abs(np.array(Image.open(tmp_path / "out.png")) - expected).max() <= 0.51
 
@@ -59,7 +59,8 @@ def test_video(tiny_path, clip, tmp_path):
     script = start("stylize_video.py", *paths, "--config", recipe)
     printed, progress = script.communicate(timeout=120)
     assert script.returncode == 0
-    assert printed.startswith("warping error ") and printed.count("\n") == 1
+    assert printed.startswith(f"wrote {tmp_path / 'out.mp4'}; ") and printed.count("\n") == 1
+    assert "warping error " in printed
     assert "12/12" in progress and "frame/s" in progress
     before, after = media.read_back(clip), media.read_back(tmp_path / "out.mp4")
     assert after.times == before.times and after.sound == before.sound
@@ -76,17 +77,43 @@ def test_bad_input_is_one_line(tiny_path, clip, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_picture_without_output_gets_a_name_of_its_own(tiny_path, tmp_path):
+    """Typed twice, the second result does not touch the first."""
+    Image.fromarray(media.picture(0, SIZE)).save(tmp_path / "in.png")
+    given = ["--content-path", "in.png", "--method", "one-pass", "--checkpoint", tiny_path]
+    printed = [
+        start("style_transfer.py", *given, *style, folder=tmp_path).communicate(timeout=120)
+        for style in ([], ["--style", "wave:0.5"])
+    ]
+    assert printed == [("wrote in-wave.png\n", ""), ("wrote in-wave-2.png\n", "")]
+    names = "in.png", "in-wave.png", "in-wave-2.png"
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
+    pictures = [np.array(Image.open(tmp_path / name)).astype(int) for name in names]
+    assert np.abs(pictures[1] - pictures[2]).max() > 1
+
+
+def test_a_folder_without_output_becomes_a_folder(tiny_path, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "b.png"):
+        Image.fromarray(media.picture(0, SIZE)).save(tmp_path / "photos" / name)
+    given = ["--content-path", "photos", "--method", "one-pass", "--checkpoint", tiny_path]
+    script = start("style_transfer.py", *given, "--quiet", folder=tmp_path)
+    assert script.communicate(timeout=120) == ("", "")
+    assert sorted(p.name for p in (tmp_path / "photos-wave").iterdir()) == ["a.png", "b.png"]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
-def test_interrupt_keeps_what_is_finished(tiny_path, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupt_keeps_what_is_finished(tiny_path, tmp_path, number):
     source = media.make_clip(tmp_path / "in.mp4", frames=400, size=(32, 32), audio=False)
     paths = ["--input-video", source, "--output-video", tmp_path / "out"]
     script = start("stylize_video.py", *paths, "--checkpoint", tiny_path, "--quiet")
     deadline = time.monotonic() + 60
-    while len(list(tmp_path.glob(".out.part/*"))) < 5 and time.monotonic() < deadline:
+    while len(list(tmp_path.glob(".out*.part/*"))) < 5 and time.monotonic() < deadline:
         time.sleep(0.005)
-    script.send_signal(signal.SIGINT)
+    script.send_signal(number)
     output = script.communicate(timeout=60)
-    assert (script.returncode, output) == (130, ("", "interrupted\n"))
+    assert (script.returncode, output) == (128 + number, ("", "interrupted\n"))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4", "out"]
     found = sorted((tmp_path / "out").iterdir())
     assert 4 <= len(found) < 400

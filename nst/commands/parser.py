@@ -6,9 +6,11 @@ import typing
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
+from typing import Any
 
 from nst.errors import InputError
 from nst.options.field import REQUIRED, Checked, flag_of, refuse_other_methods
+from nst.options.recipes import find_recipe, included_recipe
 from nst.options.values import convert, default_text, kind_of, metavar, read_toml, similar
 
 
@@ -17,8 +19,8 @@ def parse(
     description: str | None,
     argv: Sequence[str] | None = None,
     prog: str | None = None,
-):
-    """Return the options of a command line and of its TOML file.
+) -> tuple[Any, str | None]:
+    """Return the options of a command line and its TOML file, and how that file was chosen.
 
     `--help` and `--help-all` print and leave by SystemExit, as argparse does.
 
@@ -43,9 +45,13 @@ def parse(
         _build_parser(config_class, description, prog, everything=True).print_help()
         parser.exit()
     path = flags.pop("config", None)
-    source = f"--config {path}"
-    stored = read_toml(path, specs, source) if path is not None else {}
+    source, file = f"--config {path}", path and find_recipe(path)
+    if path is None and config_class.recipe:
+        source, file = f"recipe {config_class.recipe}", included_recipe(config_class.recipe)
+    stored = read_toml(file, specs, source) if file else {}
     flags = {k: convert(v, specs[k], flag_of(k), typed=False) for k, v in flags.items()}
+    for name in flags:
+        stored.pop(specs[name].metadata["instead_of"], None)
     values = stored | flags
     missing = [
         flag_of(k) for k, spec in specs.items() if spec.default is MISSING and k not in values
@@ -55,7 +61,7 @@ def parse(
     method = method_of(config_class, values)
     refuse_other_methods(specs.values(), method, flags)
     refuse_other_methods(specs.values(), method, stored, f"{source}: ")
-    return config_class(**values)
+    return config_class(**values), source if file else None
 
 
 def method_of(config_class: type[Checked], values: dict) -> str | None:
@@ -141,7 +147,8 @@ def _build_parser(
                 text = argparse.SUPPRESS
             group.add_argument(flag_of(spec.name), dest=spec.name, help=text, **more)
     last = parser.add_argument_group("help") if everything else common[1]
-    text = "TOML file of options; flags win over it"
+    recipe = f" [{config_class.recipe}]" if config_class.recipe else ""
+    text = "TOML file of options, or an included one's name; flags win over it" + recipe
     last.add_argument("--config", type=Path, metavar="FILE", help=text)
     last.add_argument("-h", "--help", action="help", help="show the common options and stop")
     last.add_argument("--help-all", action="store_true", help="show every option and stop")

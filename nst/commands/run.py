@@ -2,12 +2,16 @@
 
 import errno
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 
 from nst.commands.parser import parse
+from nst.core.threads import INTERRUPTS
 from nst.errors import InputError
 from nst.options.field import flag_of
 
@@ -27,14 +31,18 @@ def run(
     What the user can put right becomes one line on stderr and status 2. Any other exception passes
     through: it is a bug, and its traceback is needed.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _ended_by_signals() as received:
         warnings.showwarning = _show_warning
         try:
-            answer = main(parse(config_class, description, argv, prog))
+            config, source = parse(config_class, description, argv, prog)
+            first = os.environ.get("RANK", "0") == "0"  # of several processes one speaks
+            if config_class.recipe and source and first and not config.quiet:
+                print(f"options of {source}", file=sys.stderr)
+            answer = main(config)
             if answer:
                 print(answer)
         except KeyboardInterrupt:
-            status, line = 130, "interrupted"
+            status, line = 128 + (received[0] if received else signal.SIGINT), "interrupted"
         except BrokenPipeError:
             # Whoever read our output has left; without this Python complains once more at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -47,6 +55,30 @@ def run(
             return 0
     print(line, file=sys.stderr)
     return status
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[list[int]]:
+    """Let SIGTERM and SIGHUP end the work as Ctrl-C does, so that what can be kept is kept.
+
+    A signal that is ignored, as under nohup, stays so. Gives the list of those that came.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    taken = []
+    if threading.current_thread() is threading.main_thread():
+        taken = [number for number in INTERRUPTS if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, interrupt)
+    try:
+        yield received
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _explain(error: Exception, config_class: type) -> str | None:

@@ -4,8 +4,10 @@ What needs torch is imported late: `--help` and usage errors must not wait for i
 """
 
 import os
+from dataclasses import replace
 
 from nst.core.reports import PictureReport
+from nst.errors import InputError
 from nst.options.stylize import PictureConfig, VideoConfig
 
 
@@ -18,6 +20,8 @@ def stylize_pictures(config: PictureConfig) -> PictureReport:
     from nst.commands.jobs import pair_files
     from nst.core.progress import bars
 
+    if config.output is None:
+        raise InputError("--output must be given: where to write the picture")
     jobs = pair_files(config.content_path, config.output)
     with bars(config.quiet) as on_progress:
         if config.method == "optimize":
@@ -32,9 +36,20 @@ def stylize_pictures(config: PictureConfig) -> PictureReport:
         return one_pass_pictures(config, jobs, masks, on_progress)
 
 
-def pictures(config: PictureConfig) -> None:
-    """Paint what `config` names; the files say it all."""
-    stylize_pictures(config)
+def pictures(config: PictureConfig) -> str | None:
+    """Paint what `config` names; return the line that says what was written, None where quiet.
+
+    Without `output` a picture is named after content and style, in the current folder.
+
+    Raises:
+        InputError: something the user gave is wrong; nothing is written then.
+    """
+    from nst.commands.outputs import painted_place
+    from nst.commands.summary import pictures_summary
+
+    with painted_place(config) as output:
+        report = stylize_pictures(replace(config, output=output))
+    return None if config.quiet else pictures_summary(report)
 
 
 def video(config: VideoConfig) -> str | None:

@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nst.core.reports import VideoReport
+from nst.core.reports import PictureReport, VideoReport
 
 
 def video_summary(report: VideoReport) -> str:
-    """Return what a stylized video is, in one line."""
-    return in_words(report.figures)
+    """Return what a stylized video is and where it was written, in one line."""
+    parts = [f"wrote {report.output}" if report.output else "", in_words(report.figures)]
+    return "; ".join(filter(None, parts))
+
+
+def pictures_summary(report: PictureReport) -> str:
+    """Return where pictures were written, in one line."""
+    if len(report.outputs) == 1:
+        return f"wrote {report.outputs[0]}"
+    return f"wrote {len(report.outputs)} pictures to {report.outputs[0].parent}"
 
 
 def in_words(figures: Mapping[str, Any]) -> str:

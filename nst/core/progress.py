@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeVar
 
+from nst.core.forecast import Forecast
+
 Item = TypeVar("Item")
 
 
@@ -18,6 +20,7 @@ class Progress:
         stage: what is being done, such as "stylizing".
         done, total: in `unit`s; a total of None is unknown, as a camera's.
         note: what else is known, such as the loss.
+        fraction: of the whole work that is done, 0 to 1, where units differ in what they cost.
     """
 
     stage: str
@@ -25,6 +28,7 @@ class Progress:
     total: int | None
     unit: str
     note: str = ""
+    fraction: float | None = None
 
 
 OnProgress = Callable[[Progress], None]
@@ -47,16 +51,19 @@ def tracked(
 
 @contextmanager
 def bars(quiet: bool = False) -> Iterator[OnProgress | None]:
-    """Give an `on_progress` that draws a bar for each stage, in a terminal or a notebook."""
+    """Give an `on_progress` that draws a bar for each stage, in a terminal or a notebook.
+
+    Above the bar one line says how long the stage will take, once its first steps are measured.
+    """
     if quiet:
         yield None
         return
     from tqdm.auto import tqdm  # late: it imports a notebook's widgets where there are some
 
-    bar, shown = None, None
+    bar, shown, forecast = None, None, Forecast()
 
     def draw(progress: Progress) -> None:
-        nonlocal bar, shown
+        nonlocal bar, shown, forecast
         stage = (progress.stage, progress.total, progress.unit)
         if bar is None or stage != shown:
             if bar is not None:
@@ -68,10 +75,12 @@ def bars(quiet: bool = False) -> Iterator[OnProgress | None]:
                 initial=progress.done,
                 smoothing=0.1,
             )
-            shown = stage
+            shown, forecast = stage, Forecast()
         if progress.note:
             bar.set_postfix_str(progress.note, refresh=False)
         bar.update(progress.done - bar.n)
+        if progress.done and progress.total:
+            forecast.add(progress.fraction or progress.done / progress.total)
 
     try:
         yield draw

@@ -5,6 +5,7 @@ Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", 2016, 
 laid where steps are cheap, and the full size has only to refine them.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ def optimize_pictures(
     dtype = choose_dtype(config.precision, device)
     vgg = VGGFeatures(load_vgg19(config.vgg), config.pooling).to(device, dtype)
     if config.content_path.is_dir():
-        make_folder(config.output)
+        make_folder(jobs[0][1].parent)
     with collected_warnings() as warned:
         for source, target in jobs:
             content = load_image(source)
@@ -78,18 +79,19 @@ def _optimize_to(
     """Paint one picture; interrupted or failing, the last good one is kept."""
     weight = vgg.weight
     record = Record(config, target, weight.device, weight.dtype)
-    total = len(scale_sizes(size_of(sources.content), config.scales)) * config.steps
+    scales = scale_sizes(size_of(sources.content), config.scales)
+    total, work = len(scales) * config.steps, config.steps * sum(map(math.prod, scales))
     log = open_log(config.log_dir and config.log_dir / target.stem)
-    last, count = None, 0
+    last, count, done = None, 0, 0
     try:
         for last in optimize_image(
             sources, vgg, config, _start(config, sources), config.preserve_color == "histogram"
         ):
-            count += 1
+            count, done = count + 1, done + math.prod(last.size)
             record.add(count, last.size, last.step, last.plan)
             if on_progress:
                 loss = f"loss={last.step.total:.4f}"
-                on_progress(Progress(target.name, count, total, "step", loss))
+                on_progress(Progress(target.name, count, total, "step", loss, done / work))
             log(count, last.step)
             if config.save_every and count % config.save_every == 0:
                 save_image(finished(last, sources, config), target)

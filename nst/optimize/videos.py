@@ -4,6 +4,7 @@ Ruder et al., "Artistic Style Transfer for Videos", 2016. Finished frames lie on
 interrupted run goes on from them.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from nst.core.device import choose_device, choose_dtype, keep_memory
 from nst.core.files import check_place, write_json
 from nst.core.progress import OnProgress, Progress, collected_warnings
 from nst.core.reports import VideoReport
-from nst.core.tensors import resize, working_size
+from nst.core.tensors import resize, size_of, working_size
 from nst.errors import InputError
 from nst.losses.video_metrics import Measurement, build_measurement
 from nst.media.camera import is_live
@@ -121,14 +122,17 @@ def _paint_frames(
     """Paint what the store does not have yet, pass by pass, forward and backward in turn."""
     count = len(store.times)
     left = sum(not store.has(t, i) for t in range(1, config.passes + 1) for i in range(count))
-    whole = len(scale_sizes(size, config.scales)) * config.steps
+    scales, pixels = scale_sizes(size, config.scales), math.prod(size)
+    whole, whole_work = len(scales) * config.steps, config.steps * sum(map(math.prod, scales))
     if painter.flow is None:  # no frame is tied to another
-        steps = left * whole
+        steps, work = left * whole, left * whole_work
     else:
         steps = left * config.frame_steps
+        work = steps * pixels
         if not store.has(1, 0):
             steps += whole - config.frame_steps
-    done = 0
+            work += whole_work - config.frame_steps * pixels
+    done = work_done = 0
     for turn in range(1, config.passes + 1):
         order = range(count) if turn % 2 else range(count - 1, -1, -1)
         for number in order:
@@ -138,8 +142,10 @@ def _paint_frames(
             image = None
             for step_image in painter.steps(turn, number):
                 image, done = step_image, done + 1
+                work_done += math.prod(size_of(image))
                 if on_progress:
-                    on_progress(Progress("optimizing", done, steps, "step", note))
+                    part = work_done / work
+                    on_progress(Progress("optimizing", done, steps, "step", note, part))
             store.keep(turn, number, image)
 
 

@@ -22,6 +22,7 @@ def option(
     choices: tuple[str, ...] | None = None,
     method: str | None = None,
     common: bool = False,
+    instead_of: str | None = None,
 ):
     """Return a dataclass field that knows its help text, its group and its range.
 
@@ -29,9 +30,12 @@ def option(
         metavar: what help calls the value, as in `--lags FRAMES`; a switch and choices have none.
         method: the only method that uses the option; None: all do.
         common: `--help` shows it; `--help-all` shows every option.
+        instead_of: the option that it stands in place of; given as a flag it ends what a recipe
+            says of that.
     """
     metadata = {"help": help, "group": group, "metavar": metavar, "low": low, "high": high}
     metadata |= {"choices": choices, "method": method, "common": common}
+    metadata["instead_of"] = instead_of
     return field(default=default, metadata=metadata)
 
 
@@ -45,13 +49,14 @@ class Checked:
     """A dataclass that refuses values out of their option's range, and options of other methods.
 
     `groups` are the sections of `--help-all` and of the page of options, in the order in which
-    people need them.
+    people need them. `recipe` is the included file that the command takes when it is given none.
 
     Raises:
         InputError: names the flag, the value and what is allowed.
     """
 
     groups: ClassVar[tuple[str, ...]] = ()
+    recipe: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
         specs = fields(self)

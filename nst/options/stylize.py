@@ -135,8 +135,13 @@ class PictureConfig(PaintOptions, RegionOptions, OptimizeOptions):
     )
 
     content_path: Path = option(help="picture to paint, or a folder of pictures", metavar="PATH")
-    output: Path = option(
-        help="picture to write, or a folder when --content-path is one", metavar="PATH"
+    output: Path | None = option(
+        None,
+        help="picture to write, or a folder for a folder; none takes CONTENT-STYLE.jpg here, with "
+        "a number when that exists",
+        group="output",
+        metavar="PATH",
+        common=True,
     )
     method: str = option(
         OPTIMIZE,

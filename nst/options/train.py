@@ -39,6 +39,8 @@ class TrainConfig(Checked):
         "machine",
     )
 
+    recipe: ClassVar[str | None] = "auto"
+
     content_dir: Path = option(
         help="folder of photos and videos, searched with its subfolders", metavar="FOLDER"
     )
@@ -46,7 +48,13 @@ class TrainConfig(Checked):
         help="folder of style pictures, each a style named after its file; or one picture",
         metavar="FOLDER",
     )
-    output: Path = option(help="checkpoint to write, .safetensors", metavar="FILE")
+    output: Path | None = run_option(
+        None,
+        help="checkpoint to write; none takes STYLE_DIR.safetensors here, with a number when that "
+        "exists",
+        metavar="FILE",
+        common=True,
+    )
     any_style: bool = run_option(
         False,
         help="train an encoder that turns any picture into a style; subfolders of --style-dir get "
@@ -59,6 +67,7 @@ class TrainConfig(Checked):
         metavar="MINUTES",
         low=0.05,
         common=True,
+        instead_of="steps",
     )
     steps: int | None = run_option(
         None,
@@ -66,6 +75,7 @@ class TrainConfig(Checked):
         metavar="STEPS",
         low=1,
         common=True,
+        instead_of="minutes",
     )
     batch: int = run_option(
         8, help="photos in each step, on each process", metavar="COUNT", low=1, common=True

@@ -10,7 +10,6 @@ from dataclasses import MISSING, Field
 from pathlib import Path
 
 from nst.errors import InputError
-from nst.options.recipes import find_recipe
 
 # Type of an option: how errors call it, how help does, and what a TOML file may hold for it.
 KINDS = {
@@ -79,7 +78,7 @@ def read_toml(path: Path, specs: dict[str, Field], name: str) -> dict:
         InputError: it cannot be read, an option is unknown or of the wrong type.
     """
     try:
-        with open(find_recipe(path), "rb") as file:
+        with open(path, "rb") as file:
             found = tomllib.load(file)
     except OSError as error:
         raise InputError(f"{name}: {error.strerror}") from None

@@ -41,7 +41,7 @@ def one_pass_pictures(
     sources, targets = zip(*jobs, strict=True)
     plans: Sequence[Path | None] = mask_targets or (None,) * len(jobs)
     if plans[0] and targets[0].absolute() == plans[0].absolute():
-        raise InputError(f"--mask-output is --output, {config.output}: give another name")
+        raise InputError(f"--mask-output is --output, {targets[0]}: give another name")
     for source in sources:  # all are checked before the first is painted
         working_size(read_picture(source).size[::-1], config.long_side, source, LEAST_SIDE)
     styles = read_styles(config)

@@ -17,6 +17,7 @@ from nst.models.transformer_net import TransformerNet
 from nst.options.train import TrainConfig
 from nst.train.datasets import open_content
 from nst.train.sources import Batch, LossNet
+from nst.train.state import checkpoint_path
 
 
 def describe(config: TrainConfig, dtype: torch.dtype, photos: int, processes: int) -> dict:
@@ -40,7 +41,7 @@ class TrainingLog:
     def __init__(self, config: TrainConfig, styles: list[str]):
         from torch.utils.tensorboard import SummaryWriter
 
-        folder = config.log_dir or config.output.with_suffix(".log")
+        folder = config.log_dir or checkpoint_path(config).with_suffix(".log")
         self.writer = SummaryWriter(str(folder))
         self.styles = styles
         options = json.dumps(asdict(config), default=str, indent=2)

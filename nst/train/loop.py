@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from nst.core.device import choose_device, choose_dtype, keep_memory
+from nst.core.forecast import Forecast
 from nst.core.tensors import size_of
 from nst.core.threads import interrupts_held_back
 from nst.errors import InputError
@@ -99,6 +100,7 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
         unit="step" if config.steps else "s", smoothing=0.05, disable=config.quiet or rank > 0,
     )  # fmt: skip
     schedule = Schedule(config, first, done)
+    forecast = Forecast(config.quiet or rank > 0)
     saved = done
     try:
         with interrupts_held_back(deliver=False) as interrupt:
@@ -125,6 +127,8 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
                 schedule.step = step = step + 1
                 progress = schedule.progress()
                 bar.update(1 if config.steps else progress * total - bar.n)
+                if config.steps:
+                    forecast.add(step / config.steps)
                 if log and step % config.log_every == 0:
                     if not terms["total"].isfinite().all():
                         raise InputError(

@@ -22,9 +22,20 @@ FREE = (
 )
 
 
+def checkpoint_path(config: TrainConfig) -> Path:
+    """Return where the checkpoint is written.
+
+    Raises:
+        InputError: `output` was not given.
+    """
+    if config.output is None:
+        raise InputError("--output must be given: where to write the checkpoint")
+    return config.output
+
+
 def state_path(config: TrainConfig) -> Path:
     """Return where the optimiser's state lies while a run is unfinished: beside the checkpoint."""
-    return config.output.with_suffix(".state.pt")
+    return checkpoint_path(config).with_suffix(".state.pt")
 
 
 def check_output(config: TrainConfig) -> None:
@@ -33,7 +44,7 @@ def check_output(config: TrainConfig) -> None:
     Raises:
         InputError: says which and why.
     """
-    output = config.output
+    output = checkpoint_path(config)
     if output.suffix != ".safetensors":
         raise InputError(f"--output is {output}: its ending must be .safetensors")
     if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
@@ -118,7 +129,7 @@ def save(
     checkpoint.training["steps_done"] = step
     targets.finish(checkpoint)
     # Half precision is enough to paint with; the state below keeps all of it.
-    save_checkpoint(config.output, checkpoint, torch.float16)
+    save_checkpoint(checkpoint_path(config), checkpoint, torch.float16)
     path = state_path(config)
     if progress >= 1:
         path.unlink(missing_ok=True)

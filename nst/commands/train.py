@@ -1,0 +1,51 @@
+"""Train a net, with a place for it where the user named none."""
+
+import os
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from nst.core.forecast import tell
+from nst.errors import InputError
+from nst.options.train import TrainConfig
+
+CHECKPOINT, STATE, LOG = ".safetensors", ".state.pt", ".log"
+
+
+def train(config: TrainConfig) -> str | None:
+    """Train as `config` says; return the line that says what was written, None where quiet.
+
+    Without `output` the checkpoint is named after the folder of styles, in the current folder.
+
+    Raises:
+        InputError: something the user gave is wrong; nothing is written then.
+    """
+    from nst.train.loop import train as train_to
+
+    with _place(config) as output:
+        config = replace(config, output=output)
+        time = f"{config.minutes:g} min" if config.minutes else f"{config.steps} steps"
+        first = int(os.environ.get("RANK", 0)) == 0
+        tell(f"training {output} on {config.style_dir} for {time}", config.quiet or not first)
+        train_to(config)
+        log = config.log_dir or output.with_suffix(LOG)
+        done = f"wrote {output}; its log is in {log} (tensorboard --logdir {log})"
+        return done if first and not config.quiet else None
+
+
+def _place(config: TrainConfig):
+    """Return the checkpoint's path, as a context."""
+    from nst.commands.outputs import last_unfinished, new_place, numbered
+
+    if config.output is not None:
+        return nullcontext(config.output)
+    style_dir = Path(os.path.abspath(config.style_dir))
+    stem = style_dir.stem if style_dir.is_file() else style_dir.name
+    if config.resume:
+        found = last_unfinished(stem, CHECKPOINT, STATE)
+        if found is None:
+            raise InputError(f"--resume found no {stem}{STATE} here: give --output, or no --resume")
+        return nullcontext(found)
+    if int(os.environ.get("RANK", 0)):  # of several processes only the first one writes
+        return nullcontext(numbered(stem, CHECKPOINT, 1))
+    return new_place(stem, CHECKPOINT, (LOG, STATE))
