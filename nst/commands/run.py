@@ -13,12 +13,12 @@ from dataclasses import fields
 from nst.commands.parser import parse
 from nst.core.threads import INTERRUPTS
 from nst.errors import InputError
-from nst.options.field import flag_of
+from nst.options.field import Checked, flag_of
 
 
 def run(
     main: Callable,
-    config_class: type,
+    config_class: type[Checked],
     description: str | None,
     argv: Sequence[str] | None = None,
     prog: str | None = None,
