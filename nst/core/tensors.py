@@ -27,6 +27,12 @@ def to_uint8(image: Tensor) -> np.ndarray:
     return levels.permute(1, 2, 0).contiguous().cpu().numpy()
 
 
+def to_uint16(image: Tensor) -> np.ndarray:
+    """Return an image (1, C, H, W) as uint16 (H, W, C), rounded."""
+    levels = (image.detach()[0].float().clamp(0, 1) * 65535).round().permute(1, 2, 0).cpu()
+    return levels.numpy().astype(np.uint16)
+
+
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     """Extend the right and bottom edges until both sides are multiples of `multiple`.
 

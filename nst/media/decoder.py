@@ -82,6 +82,11 @@ class Decoder:
         self.stream = max(known, key=lambda s: (s.width * s.height, s.frames))
         self.is_gif = self.container.format.name == "gif"
         self.stream.thread_type = "AUTO"
+        self._alpha_decoder = None
+        if self.stream.metadata.get("alpha_mode") == "1" and self.stream.name in ("vp8", "vp9"):
+            # FFmpeg's own decoders of these leave the alpha out.
+            with suppress(ValueError):
+                self._alpha_decoder = av.CodecContext.create(f"libvpx-{self.stream.name}", "r")
 
     def _mean_ticks(self) -> int:
         rate = self.stream.average_rate or self.stream.guessed_rate or Fraction(25)
@@ -115,7 +120,10 @@ class Decoder:
             if sent is not None and packet.size and not packet.is_discard:
                 heapq.heappush(waiting, sent)
             try:
-                pictures = packet.decode()
+                if self._alpha_decoder:
+                    pictures = self._alpha_decoder.decode(packet if packet.size else None)
+                else:
+                    pictures = packet.decode()
             except av.FFmpegError:
                 if by_order and sent in waiting:
                     waiting.remove(sent)

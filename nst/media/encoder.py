@@ -11,7 +11,7 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from nst.errors import InputError
 from nst.media.frames import StreamInfo
 from nst.media.sound import EXPERIMENTAL, Sound
-from nst.media.yuv import from_rgb, known_matrix
+from nst.media.yuv import from_rgb, has_alpha, known_matrix
 
 
 class FileEncoder:
@@ -25,6 +25,7 @@ class FileEncoder:
         options: dict[str, str],
         sound: Path | None,
         threads: int,
+        pix_fmt: str | None = None,
     ) -> None:
         self._info, self._codec, self._threads = info, codec, threads
         self._convert = VideoReformatter()
@@ -49,8 +50,14 @@ class FileEncoder:
             if av.Codec(codec, "w").type != "video":
                 raise ValueError("it encodes no pictures")
             trial = av.CodecContext.create(codec, "w")
+            formats = [f.name for f in trial.codec.video_formats or []]
+            if pix_fmt and pix_fmt not in formats:
+                raise InputError(f"codec {codec} has no {pix_fmt}: it has {', '.join(formats)}")
+            self._opaque, self._with_alpha = pixel_formats(codec, formats, pix_fmt)
+            self.holds_alpha = self._with_alpha is not None and suffix != ".avi"
+            self.depth = 8 if av.VideoFormat(self._opaque).components[0].bits == 8 else 16
             trial.options = options
-            self._set_up(trial, 64, 64)
+            self._set_up(trial, 64, 64, False)
             trial.open()
             self._stream = self._container.add_stream(codec, rate=info.rate, options=options)
             if suffix in (".mp4", ".mov") and trial.codec.canonical_name == "hevc":
@@ -71,7 +78,8 @@ class FileEncoder:
         context = self._stream.codec_context
         array = self._padded(array)
         if not self._started:
-            self._set_up(context, array.shape[0], round(array.shape[1] * self._stretch))
+            width = round(array.shape[1] * self._stretch)
+            self._set_up(context, array.shape[0], width, array.shape[2] == 4)
             self._started = True
         ticks = max(round(pts * self._info.time_base / self._time_base), self._last + 1)
         look = (context.pix_fmt, context.colorspace, self._info.full_range)
@@ -108,10 +116,12 @@ class FileEncoder:
             self._sound.close()
         self._container.close()
 
-    def _set_up(self, context: av.VideoCodecContext, height: int, width: int) -> None:
-        info, formats = self._info, [f.name for f in context.codec.video_formats or []]
+    def _set_up(self, context: av.VideoCodecContext, height: int, width: int, alpha: bool) -> None:
+        info = self._info
         context.height, context.width = height, width
-        context.pix_fmt = formats[0] if formats and "yuv420p" not in formats else "yuv420p"
+        context.pix_fmt = self._with_alpha if alpha else self._opaque
+        if alpha and self._codec.startswith("libvpx"):
+            context.options = context.options | {"auto-alt-ref": "0"}  # it knows no alpha
         context.time_base, context.framerate = self._time_base, info.rate
         context.sample_aspect_ratio = self._aspect
         context.thread_count = self._threads
@@ -126,3 +136,16 @@ class FileEncoder:
         if self._codec.startswith("libvpx") or not (height % 2 or width % 2):
             return array
         return np.pad(array, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def pixel_formats(codec: str, formats: list[str], wanted: str | None) -> tuple[str, str | None]:
+    """Return the format to write and, where the codec has one, that with alpha."""
+    # x265 lists alpha, but no player shows it.
+    alpha = [name for name in formats if has_alpha(name) and codec != "libx265"]
+    opaque = [name for name in formats if not has_alpha(name)]
+    if wanted:
+        return wanted, wanted if wanted in alpha else None
+    first = "yuv420p" if "yuv420p" in opaque or not opaque else opaque[0]
+    deep = av.VideoFormat(first).components[0].bits
+    alike = [name for name in alpha if av.VideoFormat(name).components[0].bits == deep]
+    return first, next(iter(alike), None)

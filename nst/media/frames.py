@@ -7,7 +7,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-UNSPECIFIED = 2  # H.273 has it for matrix, primaries and transfer
+# H.273's numbers, for matrix, primaries and transfer alike.
+BT709, UNSPECIFIED = 1, 2
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class StreamInfo:
     path: Path | None = None
     begin: Fraction = Fraction(0)
     end: Fraction | None = None
+
+
+def on_white(image: Tensor, alpha: Tensor) -> Tensor:
+    """Lay an image with alpha (N, 1, H, W) on white."""
+    return 1 + alpha * (image - 1)
 
 
 def frame_rate(rate: float) -> Fraction:

@@ -13,7 +13,9 @@ from nst.media.frames import StreamInfo
 
 
 class GifEncoder:
-    """A GIF whose frames have a palette each."""
+    """A GIF whose frames have a palette each, and may have places that do not show."""
+
+    depth, holds_alpha = 8, True
 
     def __init__(self, path: Path, info: StreamInfo) -> None:
         self._path, self._tick = path, info.time_base * 100
@@ -32,7 +34,8 @@ class GifEncoder:
     def write(self, array: np.ndarray, pts: int, duration: int) -> None:
         if self._graph is None:
             self._stream.height, self._stream.width = array.shape[:2]
-            self._graph = _palette_graph(*array.shape[:2])
+            self._kind = "rgb24" if array.shape[2] == 3 else "rgba"
+            self._graph = _palette_graph(*array.shape[:2], self._kind)
         time = round(pts * self._tick)
         # Players and FFmpeg read a delay below 2 as 10.
         if time < self._last + 2 and not self._slowed:
@@ -40,7 +43,7 @@ class GifEncoder:
             warn("a GIF holds 50 frames a second at most: it plays slower")
         self._last = max(time, self._last + 2)
         self._duration = round(duration * self._tick)
-        frame = av.VideoFrame.from_numpy_buffer(array)
+        frame = av.VideoFrame.from_ndarray(array, format=self._kind)
         frame.pts, frame.time_base = self._last, Fraction(1, 100)
         self._graph.vpush(frame)
         self._pull()
@@ -65,11 +68,9 @@ class GifEncoder:
             self._container.mux(self._stream.encode(frame))
 
 
-def _palette_graph(height: int, width: int) -> av.filter.Graph:
+def _palette_graph(height: int, width: int, kind: str) -> av.filter.Graph:
     graph = av.filter.Graph()
-    source = graph.add_buffer(
-        width=width, height=height, format="rgb24", time_base=Fraction(1, 100)
-    )
+    source = graph.add_buffer(width=width, height=height, format=kind, time_base=Fraction(1, 100))
     split, sink = graph.add("split"), graph.add("buffersink")
     make = graph.add("palettegen", "stats_mode=single")
     # A pattern that stays in place does not flicker, as diffused errors do.

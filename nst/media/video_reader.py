@@ -1,10 +1,14 @@
 """Videos in: files, GIFs, folders of numbered pictures, and by way of `camera` what is live."""
 
 import math
+import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+import torch
+from av import VideoFrame
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
@@ -12,10 +16,12 @@ from nst.core.tensors import to_float
 from nst.errors import InputError
 from nst.media.camera import CameraReader, is_live, local_path
 from nst.media.decoder import Decoder
-from nst.media.frames import UNSPECIFIED, Frame, StreamInfo
+from nst.media.deinterlace import deinterlaced
+from nst.media.frames import BT709, UNSPECIFIED, Frame, StreamInfo, on_white
+from nst.media.hdr import ToSdr, in_words, needs_conversion, peak_of
 from nst.media.picture_frames import FolderReader, PictureReader
 from nst.media.picture_reader import is_picture
-from nst.media.yuv import is_full_range, known_matrix, to_rgb, turn_of
+from nst.media.yuv import has_alpha, is_deep, is_full_range, known_matrix, to_rgb, turn_of
 
 
 def open_video(
@@ -24,19 +30,22 @@ def open_video(
     duration: float | None = None,
     rate: Fraction = Fraction(25),
     keep_alpha: bool = False,
+    deinterlace: bool = False,
 ) -> "VideoReader | FolderReader | PictureReader | CameraReader":
     """Open a video file, a GIF, a picture, a folder of them or a camera, to be iterated once.
 
     Frames come upright, in the order of time. With a `start`, the first frame from there on has the
     time 0; without one the clock is the file's own, moved only so that what comes first, picture or
     sound, is not before 0 nor after it. A frame that cannot be decoded is left out with a warning.
-    YUV without a named matrix is BT.709 from 1280 pixels width or above 576 lines, else BT.601.
+    YUV without a named matrix is BT.709 from 1280 pixels width or above 576 lines, else BT.601. HDR
+    and wide gamuts are brought to BT.709's SDR, see `nst.media.hdr`; of 10 bits and more all count.
 
     Args:
         start: seconds from the beginning.
         duration: seconds from `start`; None is all.
         rate: frames a second of a folder, or of a picture that does not move; others have theirs.
-        keep_alpha: frames of pictures have their alpha; else they are laid on white.
+        keep_alpha: frames have their alpha, where there is one; else they are laid on white.
+        deinterlace: make one picture of the two that interlaced ones are woven of.
 
     Raises:
         InputError: nothing to read there, or nothing in the span.
@@ -61,16 +70,25 @@ def open_video(
         raise InputError(f"{path}: no such file; give a video, a GIF or a folder of pictures")
     if path.is_file() and is_picture(path) and not _is_video_too(path):
         return PictureReader(path, first, length, Fraction(rate), keep_alpha)
-    return VideoReader(path, first, length)
+    return VideoReader(path, first, length, keep_alpha, deinterlace)
 
 
 class VideoReader:
     """A video file or GIF, open for reading; `info` says what it is."""
 
-    def __init__(self, path: Path, start: Fraction, duration: Fraction | None) -> None:
-        self._decoder = Decoder(path, start, duration)
+    def __init__(
+        self,
+        path: Path,
+        start: Fraction,
+        duration: Fraction | None,
+        keep_alpha: bool = False,
+        deinterlace: bool = False,
+    ) -> None:
+        self._decoder, self._keep_alpha = Decoder(path, start, duration), keep_alpha
         try:
             self._pictures = self._decoder.pictures()
+            if deinterlace:
+                self._pictures = deinterlaced(self._pictures, self._decoder.stream)
             self._first = next(self._pictures, None)
             if self._first is None:
                 raise InputError(self._why_empty(path, start))
@@ -78,6 +96,10 @@ class VideoReader:
             origin = round(self._decoder.origin / self._decoder.stream.time_base)
             self._begin = begin if start else min(begin, origin)
             self._turn = turn_of(self._first)
+            if self._first.interlaced_frame and not deinterlace:
+                message = "is interlaced, and its combs will be painted: give --deinterlace"
+                warnings.warn(f"{path}: {message}", stacklevel=3)
+            self._to_sdr = self._conversion(path)
             self.info = self._describe(path, duration)
         except BaseException:
             self.close()
@@ -85,14 +107,48 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[Frame]:
         convert = VideoReformatter()
-        look = (self.info.size, self.info.matrix, self.info.full_range, self._turn)
         picture, self._first = self._first, None
         pts = -1
         while picture is not None:
             pts = max(picture.pts - self._begin, pts + 1)
-            array = to_rgb(picture, convert, *look)
-            yield Frame(to_float(array), pts, picture.duration or 0)
+            yield self._frame(picture, convert, pts)
             picture = next(self._pictures, None)
+
+    def _frame(self, picture: VideoFrame, convert: VideoReformatter, pts: int) -> Frame:
+        transparent = has_alpha(picture.format.name) or _has_palette(picture)
+        if is_deep(picture) or self._to_sdr:
+            kind = "gbrap16le" if transparent else "gbrp16le"
+        else:
+            kind = "rgba" if transparent else "rgb24"
+        look = (self.info.size, self._matrix, self._full_range, self._turn)
+        array = to_rgb(picture, convert, *look, kind)
+        top = np.iinfo(array.dtype).max
+        colors = array[..., :3]
+        if self._to_sdr:
+            image = self._to_sdr(colors)
+        elif array.dtype == np.uint16:
+            image = torch.from_numpy(colors.astype(np.float32) / top).permute(2, 0, 1)[None]
+        else:
+            image = to_float(np.ascontiguousarray(colors))
+        duration = picture.duration or 0
+        if not transparent or (self._decoder.is_gif and array[..., 3].min() == top):
+            return Frame(image.contiguous(), pts, duration)
+        levels = array[..., 3].astype(np.float32) / top
+        alpha = torch.from_numpy(levels)[None, None]
+        if not self._keep_alpha:
+            return Frame(on_white(image, alpha), pts, duration)
+        # What does not show has any color: white is what pictures take there.
+        return Frame(torch.where(alpha > 0, image, 1.0).contiguous(), pts, duration, alpha)
+
+    def _conversion(self, path: Path) -> ToSdr | None:
+        """Return what brings this stream to SDR, with a word on it; None where it is SDR."""
+        picture = self._first
+        transfer, primaries = picture.color_trc, picture.color_primaries
+        if picture.format.is_rgb or not needs_conversion(transfer, primaries):
+            return None
+        peak = peak_of(picture)
+        warnings.warn(f"{path}: {in_words(transfer, peak)}", stacklevel=4)
+        return ToSdr(transfer, primaries, peak)
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -114,7 +170,12 @@ class VideoReader:
         decoder, stream, picture = self._decoder, self._decoder.stream, self._first
         size, aspect = (picture.height, picture.width), stream.sample_aspect_ratio or Fraction(1)
         is_rgb = picture.format.is_rgb
-        matrix = UNSPECIFIED if is_rgb else known_matrix(picture.colorspace, size)
+        self._matrix = matrix = UNSPECIFIED if is_rgb else known_matrix(picture.colorspace, size)
+        self._full_range = not is_rgb and is_full_range(picture)
+        primaries = UNSPECIFIED if is_rgb else picture.color_primaries
+        transfer = UNSPECIFIED if is_rgb else picture.color_trc
+        if self._to_sdr:
+            matrix = primaries = transfer = BT709
         if self._turn[0]:
             size, aspect = size[::-1], 1 / aspect
         begin, length, count = self._begin * stream.time_base, decoder.length(), stream.frames
@@ -132,9 +193,9 @@ class VideoReader:
             frames=count,
             pixel_aspect=aspect,
             matrix=matrix,
-            full_range=not is_rgb and is_full_range(picture),
-            primaries=UNSPECIFIED if is_rgb else picture.color_primaries,
-            transfer=UNSPECIFIED if is_rgb else picture.color_trc,
+            full_range=self._full_range,
+            primaries=primaries,
+            transfer=transfer,
             loop=_loops(path) if decoder.is_gif else 0,
             path=path,
             begin=begin,
@@ -148,6 +209,10 @@ def _is_video_too(path: Path) -> bool:
         return True
     with open(path, "rb") as file:
         return file.read(4) == b"GIF8"
+
+
+def _has_palette(picture: VideoFrame) -> bool:
+    return picture.format.name == "pal8"
 
 
 def _loops(path: Path) -> int | None:

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import av
 import numpy as np
-from PIL import Image
+import torch
 
 from nst.core.places import Place
-from nst.core.tensors import to_uint8
+from nst.core.tensors import resize, to_uint8, to_uint16
 from nst.core.threads import interrupts_held_back
 from nst.errors import InputError
-from nst.media.encoder import FileEncoder
-from nst.media.frames import Frame, StreamInfo
+from nst.media.encoder import FileEncoder, pixel_formats
+from nst.media.frames import Frame, StreamInfo, on_white
 from nst.media.gif import GifEncoder
+from nst.media.picture_writer import PictureWriter
 from nst.media.sound import ENCODERS
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -30,6 +31,7 @@ def create_video(
     preset: str = "veryfast",
     keep_audio: bool = True,
     threads: int = 0,
+    pix_fmt: str | None = None,
 ) -> "VideoWriter":
     """Create a video of the kind that the ending names: a file, a GIF or a folder of PNGs.
 
@@ -41,10 +43,13 @@ def create_video(
     until then.
 
     Args:
-        codec: an encoder of FFmpeg's; None is libvpx-vp9 for webm, libx264 for the others.
+        codec: an encoder of FFmpeg's; None is libvpx-vp9 for webm, libx264 for the others, png for
+            a folder, which may also have tiff.
         crf: quality, lower is better, 0 to 51 (VP9: 63).
         preset: x264's trade of time for size.
         threads: of the encoder; 0 is one a core.
+        pix_fmt: FFmpeg's name of the pixels to write, such as yuv420p10le; None suits the codec. A
+            folder takes rgb24 and rgb48.
 
     Raises:
         InputError: nothing can be written there or like this.
@@ -62,11 +67,11 @@ def create_video(
     place = Place(path, folder)
     try:
         if folder:
-            encoder = _PictureWriter(place.part)
+            encoder = PictureWriter(place.part, codec, pix_fmt)
         elif suffix == ".gif":
             encoder = GifEncoder(place.part, info)
         else:
-            codec = codec or ("libvpx-vp9" if suffix == ".webm" else "libx264")
+            codec = codec or default_codec(path)
             options = {"crf": f"{crf:g}"}
             if "x26" in codec:
                 options["preset"] = preset
@@ -74,7 +79,7 @@ def create_video(
                 options |= {"deadline": "good", "cpu-used": "5", "row-mt": "1"}
             sound = info.path if keep_audio else None
             encoder = FileEncoder(
-                place.part, info, codec, options, sound, threads or os.cpu_count() or 1
+                place.part, info, codec, options, sound, threads or os.cpu_count() or 1, pix_fmt
             )
         return VideoWriter(path, place, encoder)
     except BaseException:
@@ -82,14 +87,36 @@ def create_video(
         raise
 
 
+def holds_alpha(path: Path, codec: str | None, pix_fmt: str | None) -> bool:
+    """Tell whether a video keeps alpha when it is written there with these options.
+
+    >>> holds_alpha(Path("a.webm"), None, None), holds_alpha(Path("a.mp4"), None, None)
+    (True, False)
+    """
+    if path.is_dir() or path.suffix.lower() in ("", ".gif"):
+        return True
+    codec = codec or default_codec(path)
+    try:
+        formats = [f.name for f in av.Codec(codec, "w").video_formats or []]
+    except ValueError:  # an unknown codec, which `create_video` refuses
+        return False
+    return path.suffix.lower() != ".avi" and pixel_formats(codec, formats, pix_fmt)[1] is not None
+
+
+def default_codec(path: Path) -> str:
+    """Return the encoder of a file by its ending."""
+    return "libvpx-vp9" if path.suffix.lower() == ".webm" else "libx264"
+
+
 class VideoWriter:
     """A video that is being written beside its final name, which `close` gives it."""
 
     def __init__(
-        self, path: Path, place: Place, encoder: "FileEncoder | GifEncoder | _PictureWriter"
+        self, path: Path, place: Place, encoder: "FileEncoder | GifEncoder | PictureWriter"
     ) -> None:
         self._path, self._place, self._encoder = path, place, encoder
         self._shape: tuple[int, ...] | None = None
+        self._alpha = False
         self._last = -1
         self._open = True
 
@@ -100,13 +127,29 @@ class VideoWriter:
             InputError: no space left.
             ValueError: it differs from the first frame in size.
         """
-        array = to_uint8(frame.image)
+        array = self._array(frame)
         if self._shape not in (None, array.shape):
             raise ValueError(f"frame of shape {array.shape} after one of {self._shape}")
         self._shape = array.shape
         self._last = max(frame.pts, self._last + 1)
         with interrupts_held_back(), self._explained():
             self._encoder.write(array, self._last, frame.duration)
+
+    def _array(self, frame: Frame) -> np.ndarray:
+        """Return a frame as the encoder takes it: 8 or 16 bits, with alpha where that is held.
+
+        The first frame decides whether there is alpha; what cannot be held is laid on white.
+        """
+        to_integers = to_uint8 if self._encoder.depth == 8 else to_uint16
+        image, alpha = frame.image, frame.alpha
+        if alpha is not None:
+            alpha = resize(alpha.to(image.device), tuple(image.shape[-2:]))
+        if self._shape is None:
+            self._alpha = alpha is not None and self._encoder.holds_alpha
+        if not self._alpha:
+            return to_integers(image if alpha is None else on_white(image, alpha))
+        alpha = torch.ones_like(image[:, :1]) if alpha is None else alpha
+        return np.dstack([to_integers(image), to_integers(alpha)])
 
     def close(self, complete: bool = True) -> None:
         """Finish the video and give it its name; incomplete, its sound ends with its frames."""
@@ -154,19 +197,3 @@ class VideoWriter:
                 raise
             message = f"{self._path}: no space left on its disk; free some or give another output"
             raise InputError(message) from None
-
-
-class _PictureWriter:
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._count = 0
-
-    def write(self, array: np.ndarray, pts: int, duration: int) -> None:
-        Image.fromarray(array).save(self._folder / f"{self._count:06d}.png", compress_level=1)
-        self._count += 1
-
-    def finish(self, complete: bool) -> None:
-        pass
-
-    def abort(self) -> None:
-        pass

@@ -18,6 +18,20 @@ EXACT = (
 )
 
 
+def is_deep(frame: VideoFrame) -> bool:
+    """Tell whether a frame's samples have more than 8 bits."""
+    return frame.format.components[0].bits > 8
+
+
+def has_alpha(name: str) -> bool:
+    """Tell whether a pixel format has alpha, by its name.
+
+    >>> [has_alpha(name) for name in ("yuva420p", "argb", "gbrap10le", "yuv420p", "gray")]
+    [True, True, True, False, False]
+    """
+    return name.startswith(("yuva", "rgba", "argb", "bgra", "abgr", "gbrap", "ya8", "ya16"))
+
+
 def known_matrix(matrix: int, size: tuple[int, int]) -> int:
     """Return the stream's matrix, or where it is not said the one that players take by the size.
 
@@ -53,6 +67,7 @@ def to_rgb(
     matrix: int,
     full_range: bool,
     turn: tuple[bool, bool, bool],
+    kind: str = "rgb24",
 ) -> np.ndarray:
     """Return a frame as upright uint8 (H, W, 3).
 
@@ -60,6 +75,8 @@ def to_rgb(
         convert: is set up for the first frame and kept for the next.
         size: of the result; a frame that changed its size on the way is brought to it.
         turn: see `turn_of`.
+        kind: of the pixels; rgba is (H, W, 4), gbrp16le and gbrap16le are uint16. (Of packed 16
+            bits swscale fills only the first row.)
     """
     transposed, left_right, up_down = turn
     height, width = size[::-1] if transposed else size
@@ -69,7 +86,7 @@ def to_rgb(
         frame,
         width=width,
         height=height,
-        format="rgb24",
+        format=kind,
         interpolation=EXACT,
         src_colorspace=coefficients,
         dst_colorspace=coefficients,
@@ -92,14 +109,17 @@ def from_rgb(
     matrix: int,
     full_range: bool,
 ) -> VideoFrame:
-    """Return uint8 (H, W, 3), stretched to a width, as a frame for an encoder.
+    """Return uint8 or uint16 (H, W, 3 or 4), stretched to a width, as a frame for an encoder.
 
     Args:
         convert: is set up for the first frame and kept for the next.
     """
     coefficients = COEFFICIENTS[matrix]
+    kind = "rgb24" if array.shape[2] == 3 else "rgba"
+    if array.dtype == np.uint16:
+        kind = "rgb48le" if array.shape[2] == 3 else "rgba64le"
     return convert.reformat(
-        VideoFrame.from_numpy_buffer(array),
+        VideoFrame.from_ndarray(array, format=kind),
         width=width,
         format=pix_fmt,
         interpolation=EXACT,

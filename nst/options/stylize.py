@@ -301,13 +301,23 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         low=0,
         common=True,
     )
+    deinterlace: bool = option(
+        False, help="turn interlaced frames into progressive ones", group="span and sound"
+    )
     keep_audio: bool = option(True, help="copy the sound", group="span and sound")
     rate: float = option(
         25.0, help=FRAME_RATE_HELP, group="span and sound", metavar="FPS", low=0.01, high=1000
     )
     codec: str | None = option(
         None,
-        help="encoder, such as libx264, libx265 or ffv1; none fits the ending",
+        help="encoder, such as libx265 or prores_ks; png or tiff of a folder; none fits the ending",
+        group="encoding",
+        metavar="NAME",
+    )
+    pix_fmt: str | None = option(
+        None,
+        help="pixels to write, by FFmpeg's name: yuv420p10le for 10 bits, rgb48 for a folder of 16-"
+        "bit pictures; none fits the codec",
         group="encoding",
         metavar="NAME",
     )

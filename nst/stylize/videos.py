@@ -23,7 +23,7 @@ from nst.losses.video_metrics import Measurement, build_measurement
 from nst.media.camera import is_live
 from nst.media.frames import Frame, OnFrame, PaintedFrame, StreamInfo, frame_rate
 from nst.media.video_reader import open_video
-from nst.media.video_writer import VideoWriter, create_video
+from nst.media.video_writer import VideoWriter, create_video, holds_alpha
 from nst.models.checkpoint import Checkpoint
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
@@ -92,9 +92,11 @@ def one_pass_video(
 
 
 def _opened(config: VideoConfig):
-    """Open the part of the video that is wanted."""
-    rate = frame_rate(config.rate)
-    return open_video(config.input_video, config.start, config.duration, rate)
+    """Open the part of the video that is wanted, with its alpha where the output can hold it."""
+    span = (config.input_video, config.start, config.duration, frame_rate(config.rate))
+    output = config.output_video
+    keep_alpha = output is not None and holds_alpha(output, config.codec, config.pix_fmt)
+    return open_video(*span, keep_alpha, config.deinterlace)
 
 
 def _sample(config: VideoConfig) -> list[Tensor]:
@@ -155,8 +157,10 @@ def _tracker(config: VideoConfig, paint: Paint, styles: Styles) -> MotionTracker
 
 def _resized(frames: Iterable[Frame], size: tuple[int, int], mirror: bool) -> Iterator[Frame]:
     for frame in frames:
-        image = resize(frame.image, size)
-        yield replace(frame, image=image.flip(3) if mirror else image)
+        image, alpha = resize(frame.image, size), frame.alpha
+        if mirror:
+            image, alpha = image.flip(3), None if alpha is None else alpha.flip(3)
+        yield replace(frame, image=image, alpha=alpha)
 
 
 def _measurement(config: VideoConfig, checkpoint: Checkpoint, styles: Styles) -> Measurement:
@@ -204,6 +208,7 @@ def _written(config: VideoConfig, info: StreamInfo) -> Iterator[_Writers]:
                 crf=config.crf,
                 preset=config.preset,
                 keep_audio=config.keep_audio,
+                pix_fmt=config.pix_fmt,
             )
             video = stack.enter_context(create)
         if masks:
