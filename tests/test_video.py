@@ -395,7 +395,7 @@ class TestEnding:
     @pytest.mark.parametrize("method, count", [("write", 7), ("finish", 12)])
     @pytest.mark.parametrize(
         "output, encoder",
-        [("out.mp4", FileEncoder), ("out.gif", GifEncoder), ("out", video_writer._PictureWriter)],
+        [("out.mp4", FileEncoder), ("out.gif", GifEncoder), ("out", video_writer.PictureWriter)],
     )
     def test_real_interrupt_waits_for_the_picture_in_hand(
         self, run, clip, tmp_path, monkeypatch, output, encoder, method, count
