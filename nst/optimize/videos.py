@@ -58,24 +58,11 @@ def optimize_video(
     if config.flow != "none":
         flow = FlowEstimator(config.flow, config.flow_long_side, device)
     rate = frame_rate(config.rate)
-<<<<<<< HEAD
     with collected_warnings() as warned, FrameStore(config) as store:
-        with open_video(config.input_video, config.start, config.duration, rate) as reader:
-            size = working_size(reader.info.size, config.long_side, config.input_video, MIN_SIDE)
-            info = replace(reader.info, size=size, loop=0 if config.loop else reader.info.loop)
-=======
-    with FrameStore(config) as store:
         span = (config.input_video, config.start, config.duration, rate)
         with open_video(*span, deinterlace=config.deinterlace) as reader:
             size = working_size(reader.info.size, config.long_side, config.input_video, MIN_SIDE)
             info = replace(reader.info, size=size, loop=0 if config.loop else reader.info.loop)
-            encoding = {
-                "codec": config.codec,
-                "crf": config.crf,
-                "preset": config.preset,
-                "pix_fmt": config.pix_fmt,
-            }
->>>>>>> 9d826f1 (HDR and wide gamuts to SDR by BT.2390, more than 8 bits, alpha through VP9, ProRes, GIF and folders, deinterlacing)
             create = partial(
                 create_video,
                 config.output_video,
@@ -84,6 +71,7 @@ def optimize_video(
                 crf=config.crf,
                 preset=config.preset,
                 keep_audio=config.keep_audio,
+                pix_fmt=config.pix_fmt,
             )
             create().discard()  # what could not be written is found before hours of work
             weights = load_vgg19(config.vgg)
