@@ -8,6 +8,7 @@ from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -82,7 +83,7 @@ class Decoder:
         self.stream = max(known, key=lambda s: (s.width * s.height, s.frames))
         self.is_gif = self.container.format.name == "gif"
         self.stream.thread_type = "AUTO"
-        self._alpha_decoder = None
+        self._alpha_decoder: Any = None
         if self.stream.metadata.get("alpha_mode") == "1" and self.stream.name in ("vp8", "vp9"):
             # FFmpeg's own decoders of these leave the alpha out.
             with suppress(ValueError):

@@ -35,7 +35,8 @@ class GifEncoder:
         if self._graph is None:
             self._stream.height, self._stream.width = array.shape[:2]
             self._kind = "rgb24" if array.shape[2] == 3 else "rgba"
-            self._graph = _palette_graph(*array.shape[:2], self._kind)
+            height, width = array.shape[:2]
+            self._graph = _palette_graph(height, width, self._kind)
         time = round(pts * self._tick)
         # Players and FFmpeg read a delay below 2 as 10.
         if time < self._last + 2 and not self._slowed:

@@ -9,6 +9,7 @@ white, and its grays, come out as there.
 import math
 import struct
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -131,7 +132,7 @@ class ToSdr:
 def peak_of(frame: VideoFrame) -> float:
     """Return the brightest light of a PQ stream in cd/m2: its own word, its master's, or 1000."""
     peak = 0.0
-    side = frame.side_data
+    side: Any = frame.side_data  # each is a buffer, which PyAV's types do not say
     if (level := side.get("CONTENT_LIGHT_LEVEL")) is not None:
         peak = float(struct.unpack_from("=I", bytes(level))[0])
     if not peak and (master := side.get("MASTERING_DISPLAY_METADATA")) is not None:

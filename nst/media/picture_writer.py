@@ -1,6 +1,7 @@
 """A video as a folder of numbered pictures: PNG or TIFF, of 8 or 16 bits, with alpha or without."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -37,7 +38,7 @@ class PictureWriter:
     def write(self, array: np.ndarray, pts: int, duration: int) -> None:
         path = self._folder / f"{self._count:06d}{self._ending}"
         if self.depth == 8:
-            options = {"compress_level": 1} if self._ending == ".png" else {}
+            options: dict[str, Any] = {"compress_level": 1} if self._ending == ".png" else {}
             Image.fromarray(array).save(path, **options)
         else:
             _save_deep(array, path)

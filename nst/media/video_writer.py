@@ -143,7 +143,8 @@ class VideoWriter:
         to_integers = to_uint8 if self._encoder.depth == 8 else to_uint16
         image, alpha = frame.image, frame.alpha
         if alpha is not None:
-            alpha = resize(alpha.to(image.device), tuple(image.shape[-2:]))
+            height, width = image.shape[-2:]
+            alpha = resize(alpha.to(image.device), (height, width))
         if self._shape is None:
             self._alpha = alpha is not None and self._encoder.holds_alpha
         if not self._alpha:
