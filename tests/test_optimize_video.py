@@ -97,7 +97,7 @@ def test_a_style_too_narrow_to_be_measured_is_told_before_the_work_and_does_not_
         told.append((str(message), len(painting)))
 
     told = []
-    monkeypatch.setattr(nst.losses.video_metrics.warnings, "warn", note)
+    monkeypatch.setattr(nst.losses.video_metrics, "warn", note)
     report = tmp_path / "report.json"
     assert optimize("out", style_path=(tmp_path / "strip.png",), report=report).is_dir()
     assert len(told) == 1 and told[0][1] == 0

@@ -1,7 +1,6 @@
 """Videos in: files, GIFs, folders of numbered pictures, and by way of `camera` what is live."""
 
 import math
-import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +11,7 @@ from av import VideoFrame
 from av.video.reformatter import VideoReformatter
 from PIL import Image
 
+from nst.core.progress import warn
 from nst.core.tensors import to_float
 from nst.errors import InputError
 from nst.media.camera import CameraReader, is_live, local_path
@@ -98,7 +98,7 @@ class VideoReader:
             self._turn = turn_of(self._first)
             if self._first.interlaced_frame and not deinterlace:
                 message = "is interlaced, and its combs will be painted: give --deinterlace"
-                warnings.warn(f"{path}: {message}", stacklevel=3)
+                warn(f"{path}: {message}")
             self._to_sdr = self._conversion(path)
             self.info = self._describe(path, duration)
         except BaseException:
@@ -147,7 +147,7 @@ class VideoReader:
         if picture.format.is_rgb or not needs_conversion(transfer, primaries):
             return None
         peak = peak_of(picture)
-        warnings.warn(f"{path}: {in_words(transfer, peak)}", stacklevel=4)
+        warn(f"{path}: {in_words(transfer, peak)}")
         return ToSdr(transfer, primaries, peak)
 
     def __enter__(self) -> "VideoReader":
