@@ -43,9 +43,9 @@ def test_half_the_light_is_half_the_warping_error(folders, tmp_path):
     figures = evaluate(
         EvaluationConfig(original=original, stylized=darker, output=output, quiet=True)
     )
-    for lag in ("1", "10"):
-        half = 0.5 * figures["input_warping_error"][lag]
-        assert figures["warping_error"][lag] == pytest.approx(half, rel=0.1)
+    # Over ten frames the scene moves too far to be followed.
+    half = 0.5 * figures["input_warping_error"]["1"]
+    assert figures["warping_error"] == {"1": pytest.approx(half, rel=0.1)}
     assert json.loads(output.read_text()) == json.loads(json.dumps(figures))
     plot, sheet = (read_picture(tmp_path / f"report_{kind}.png") for kind in ("plot", "sheet"))
     assert plot.size[0] > 400 and sheet.size == (8 * 240, 2 * 160)

@@ -187,6 +187,20 @@ def test_a_ghost_is_the_weight_of_what_covered_the_ground(weight):
     assert measurement.figures()["beside_alone"]["ghost"] == pytest.approx(weight, rel=0.05)
 
 
+def test_a_pair_without_motion_to_trust_tells_nothing():
+    """Going back and there again ends elsewhere, whatever the pixel: nothing is to be compared."""
+
+    class Lost(FlowEstimator):
+        def both_ways(self, now, before):
+            return (torch.full((1, 2, *SIZE), 9.0),) * 2
+
+    measurement = Measurement(Lost())
+    for image in clip(3):
+        measurement.add(image, image.flip(3))
+    figures = measurement.figures()
+    assert figures["warping_error"] == {} and figures["valid"] == {"1": 0}
+
+
 def test_too_short_a_video_leaves_out_what_it_has_not():
     figures = measured(clip(1), clip(1))
     assert figures["warping_error"] == {} and in_words(figures) == "SSIM to the input 1.00"

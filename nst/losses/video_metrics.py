@@ -29,6 +29,7 @@ from nst.motion.warp import flow_validity, resize_flow, sharp_warp, uncovered, w
 
 LAGS = (1, 10)  # flicker from frame to frame, and slow change
 CONTENT_LAYERS = ("relu4_2",)
+MINIMUM_VALID = 0.001  # fraction of the pixels, below which a pair is not measured
 
 
 @dataclass(frozen=True)
@@ -200,8 +201,14 @@ class Measurement:
 
 
 def _by_lag(pairs: dict[str, list[dict[str, float]]], key: str) -> dict[str, float]:
-    """Return the root of the mean of a squared error, for each lag that has it."""
-    values = {lag: [pair[key] for pair in found if key in pair] for lag, found in pairs.items()}
+    """Return the root of the mean of a squared error, for each lag that has it.
+
+    Pairs that have nothing in common tell nothing.
+    """
+    values = {
+        lag: [pair[key] for pair in found if key in pair and pair["valid"] > MINIMUM_VALID]
+        for lag, found in pairs.items()
+    }
     return {lag: sqrt(fmean(squares)) for lag, squares in values.items() if squares}
 
 
