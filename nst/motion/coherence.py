@@ -141,9 +141,9 @@ def _blend(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
     """Return the mean of two images (1, 3, H, W), the other's weight a mask (1, 1, H, W)."""
     if one.device.type != "cpu":
         return torch.lerp(one, other, weight)
-    pixels = (image[0].permute(1, 2, 0).numpy() for image in (one, other))
+    first, second = (image[0].permute(1, 2, 0).numpy() for image in (one, other))
     weights = weight[0, 0].numpy()
-    blended = cv2.blendLinear(*pixels, 1 - weights, weights)
+    blended = cv2.blendLinear(first, second, 1 - weights, weights)
     return torch.from_numpy(blended).permute(2, 0, 1)[None]
 
 
