@@ -23,7 +23,7 @@ from nst.media.color_profile import SRGB
 from nst.media.deep import likely_white, srgb_encoded
 from nst.media.folders import list_pictures, walk_files
 from nst.media.images import (
-    check_writable,
+    check_size,
     load_image,
     load_image_and_alpha,
     load_mask,
@@ -408,9 +408,9 @@ class TestWriting:
 
     @pytest.mark.parametrize("ending, longest", [(".webp", 16383), (".jpg", 65535)])
     def test_too_wide_for_the_kind(self, tmp_path, ending, longest):
-        check_writable(tmp_path / f"x{ending}", (16, longest))
+        check_size(tmp_path / f"x{ending}", (16, longest))
         with pytest.raises(InputError, match=f"{longest} at most: write .png"):
-            check_writable(tmp_path / f"x{ending}", (16, longest + 1))
+            check_size(tmp_path / f"x{ending}", (16, longest + 1))
 
 
 class TestFolders:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nst.commands.stylize import stylize_pictures
+from nst.commands.run import run
+from nst.commands.stylize import pictures, stylize_pictures
+from nst.core.reports import PictureReport
 from nst.errors import InputError
 from nst.options.stylize import PictureConfig
 
@@ -47,10 +49,10 @@ def tree(folder: Path) -> dict[str, bytes | None]:
 
 @pytest.fixture
 def stylize(tiny_path):
-    def call(content: Path, output: Path, **options) -> None:
+    def call(content: Path, output: Path, **options) -> PictureReport:
         machine = {"device": "cpu", "precision": "float32", "quiet": True}
         options = {"method": "one-pass", "checkpoint": str(tiny_path)} | machine | options
-        stylize_pictures(PictureConfig(content_path=content, output=output, **options))
+        return stylize_pictures(PictureConfig(content_path=content, output=output, **options))
 
     return call
 
@@ -120,6 +122,36 @@ class TestOne:
         stylize(content, tmp_path / f"out.{ending}")
         with Image.open(tmp_path / f"out.{ending}") as picture:
             assert picture.format == kind and picture.size == (64, 48)
+
+
+class TestAlpha:
+    """What is transparent stays so where the kind can say it, and lies on white elsewhere."""
+
+    @pytest.fixture
+    def sprite(self, tmp_path) -> Path:
+        alpha = np.zeros((48, 64), np.uint8)
+        alpha[:, 16:48], alpha[:, 48:] = 255, 100
+        rgba = np.dstack([media.picture(0, (48, 64)), alpha])
+        Image.fromarray(rgba).save(tmp_path / "sprite.png")
+        return tmp_path / "sprite.png"
+
+    @pytest.mark.parametrize("long_side", [None, 32])
+    def test_is_that_of_the_content(self, stylize, sprite, tmp_path, long_side):
+        stylize(sprite, tmp_path / "out.png", style="wave", long_side=long_side)
+        with Image.open(tmp_path / "out.png") as picture:
+            found = np.array(picture)
+        size = (64, 48) if long_side is None else (32, 24)
+        with Image.open(sprite) as picture:
+            expected = picture.getchannel("A").resize(size, Image.Resampling.BICUBIC)
+        assert np.abs(found[..., 3].astype(int) - np.asarray(expected)).max() <= 1
+
+    def test_lies_on_white_in_a_bitmap(self, stylize, painted, sprite, tmp_path):
+        stylize(sprite, tmp_path / "out.bmp", style="wave")
+        with Image.open(sprite) as picture:
+            white = Image.new("RGBA", picture.size, "white")
+            flat = np.asarray(Image.alpha_composite(white, picture).convert("RGB"))
+        expected = painted(flat, (0, 1, 0))
+        assert np.abs(read(tmp_path / "out.bmp") - expected).max() <= 1
 
 
 class TestFolder:
@@ -196,9 +228,26 @@ class TestBadInput:
         assert "no pictures" in message and "empty" in message
 
     @pytest.mark.parametrize("make", [small, text, half])
-    def test_one_bad_picture_of_a_folder_is_found_before_work(self, stylize, album, tmp_path, make):
+    def test_one_bad_picture_of_a_folder_is_left_out(self, stylize, album, tmp_path, make):
         name = make(album).name
-        assert name in self.refused(stylize, album, tmp_path / "out", tmp_path)
+        with pytest.warns(UserWarning, match=f"left out: .*{name}"):
+            report = stylize(album, tmp_path / "out")
+        assert [path.name for path in report.left_out] == [name]
+        assert len(list((tmp_path / "out").iterdir())) == 5
+
+    def test_a_part_that_was_left_out_is_status_1(self, album, tiny_path, tmp_path, capsys):
+        half(album)
+        options = ["--checkpoint", str(tiny_path), "--method", "one-pass", "--quiet"]
+        paths = ["--content-path", str(album), "--output", str(tmp_path / "out")]
+        assert run(pictures, PictureConfig, None, [*paths, *options]) == 1
+        lines = capsys.readouterr().err.splitlines()
+        assert "half.png" in lines[0] and "1 of 6 pictures could not be used" in lines[-1]
+
+    def test_a_folder_of_bad_pictures_only(self, stylize, tmp_path):
+        folder = empty(tmp_path)
+        text(folder), half(folder)
+        message = self.refused(stylize, folder, tmp_path / "out", tmp_path)
+        assert "none of 2 pictures can be painted" in message
 
     @pytest.mark.parametrize(
         "output, part",
@@ -212,6 +261,12 @@ class TestBadInput:
     )
     def test_output_of_a_picture(self, stylize, content, album, tmp_path, output, part):
         assert part in self.refused(stylize, content, tmp_path / output, tmp_path)
+
+    def test_too_wide_for_the_kind_is_known_before_work(self, stylize, tmp_path):
+        content = tmp_path / "wide.png"
+        Image.new("RGB", (17000, 16)).save(content)
+        message = self.refused(stylize, content, tmp_path / "out.webp", tmp_path)
+        assert "17000x16" in message and "16383" in message
 
     def test_output_is_the_input_by_another_name(self, stylize, content, tmp_path):
         os.link(content, tmp_path / "link.png")

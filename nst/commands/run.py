@@ -12,7 +12,7 @@ from dataclasses import fields
 
 from nst.commands.parser import parse
 from nst.core.threads import INTERRUPTS
-from nst.errors import InputError
+from nst.errors import IncompleteError, InputError
 from nst.options.field import Checked, flag_of
 
 
@@ -28,8 +28,8 @@ def run(
     What `main` returns, if anything, is printed. `prog` is the name in the usage line; None takes
     the script's.
 
-    What the user can put right becomes one line on stderr and status 2. Any other exception passes
-    through: it is a bug, and its traceback is needed.
+    What the user can put right becomes one line on stderr and status 2, or 1 where a part was done.
+    Any other exception passes through: it is a bug, and its traceback is needed.
     """
     with warnings.catch_warnings(), _ended_by_signals() as received:
         warnings.showwarning = _show_warning
@@ -50,7 +50,8 @@ def run(
         except Exception as error:
             if (message := _explain(error, config_class)) is None:
                 raise
-            status, line = 2, f"error: {message}"
+            status = 1 if isinstance(error, IncompleteError) else 2
+            line = f"error: {message}"
         else:
             return 0
     print(line, file=sys.stderr)

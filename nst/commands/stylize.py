@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 
 from nst.core.reports import PictureReport
-from nst.errors import InputError
+from nst.errors import IncompleteError, InputError
 from nst.options.stylize import PictureConfig, VideoConfig
 
 
@@ -43,12 +43,20 @@ def pictures(config: PictureConfig) -> str | None:
 
     Raises:
         InputError: something the user gave is wrong; nothing is written then.
+        IncompleteError: pictures of the folder could not be used; the others are painted.
     """
     from nst.commands.outputs import painted_place
     from nst.commands.summary import pictures_summary
 
     with painted_place(config) as output:
         report = stylize_pictures(replace(config, output=output))
+    if report.left_out:
+        names = ", ".join(path.name for path in report.left_out[:3])
+        count = len(report.left_out) + len(report.outputs)
+        raise IncompleteError(
+            f"{len(report.left_out)} of {count} pictures could not be used, such as {names}; "
+            "the others are painted"
+        )
     return None if config.quiet else pictures_summary(report)
 
 

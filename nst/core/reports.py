@@ -14,11 +14,13 @@ class PictureReport:
         outputs: the files written.
         seconds: how long it took, loading included.
         warnings: one line each.
+        left_out: pictures of the folder that could not be read, or were too small.
     """
 
     outputs: tuple[Path, ...]
     seconds: float
     warnings: tuple[str, ...] = ()
+    left_out: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

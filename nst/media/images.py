@@ -18,8 +18,8 @@ from nst.media.picture_reader import Pixels, eight_bits, read_pixels
 
 # Kinds that can be written, and their encoder's options. BMP cannot say that it is sRGB.
 WRITABLE: dict[str, dict[str, Any]] = {
-    ".jpg": {"format": "JPEG", "quality": 95, "icc_profile": SRGB},
-    ".jpeg": {"format": "JPEG", "quality": 95, "icc_profile": SRGB},
+    ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0, "icc_profile": SRGB},
+    ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0, "icc_profile": SRGB},
     ".png": {"format": "PNG", "icc_profile": SRGB},
     ".webp": {"format": "WEBP", "quality": 95, "icc_profile": SRGB},
     ".tif": {"format": "TIFF", "icc_profile": SRGB},
@@ -80,7 +80,8 @@ def save_image(image: Tensor, path: Path, alpha: Tensor | None = None) -> None:
         InputError: the ending is unknown, the image too large for its kind, or the place cannot be
             written.
     """
-    check_writable(path, size_of(image))
+    check_writable(path)
+    check_size(path, size_of(image))
     array = to_uint8(image)
     if alpha is not None:
         array = np.dstack([array, to_uint8(alpha)])
@@ -93,25 +94,29 @@ def write_array(array: np.ndarray, path: Path, **options: Any) -> None:
     Image.fromarray(array).save(path, **(WRITABLE[path.suffix.lower()] | options))
 
 
-def check_writable(path: Path, size: tuple[int, int] | None = None) -> None:
-    """Refuse a picture's path that could not be written.
-
-    Args:
-        size: (height, width) of the picture to come, where it is known.
+def check_size(path: Path, size: tuple[int, int]) -> None:
+    """Refuse a (height, width) that the kind of a picture's path cannot hold.
 
     Raises:
-        InputError: unknown ending, too large for its kind, no such folder, or no right to write
-            there.
+        InputError: it is too large.
     """
     ending = path.suffix.lower()
-    if ending not in WRITABLE:
-        raise InputError(f"{path} has no known ending: use one of {', '.join(WRITABLE)}")
     longest = LONGEST_SIDE.get(ending)
-    if size and longest and max(size) > longest:
+    if longest and max(size) > longest:
         raise InputError(
             f"{path} would be {size[1]}x{size[0]} pixels, and {ending} holds {longest} at most: "
             "write .png, or give a smaller --long-side"
         )
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a picture's path that could not be written.
+
+    Raises:
+        InputError: unknown ending, no such folder, or no right to write there.
+    """
+    if path.suffix.lower() not in WRITABLE:
+        raise InputError(f"{path} has no known ending: use one of {', '.join(WRITABLE)}")
     if not path.parent.is_dir():
         raise InputError(f"there is no folder {path.parent}: make it first")
     if not os.access(path.parent, os.W_OK):

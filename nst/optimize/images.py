@@ -19,7 +19,8 @@ from nst.core.progress import OnProgress, Progress, collected_warnings
 from nst.core.reports import PictureReport
 from nst.core.tensors import resize, size_of, working_size
 from nst.errors import InputError
-from nst.media.images import load_image, read_picture, save_image
+from nst.media.contents import left_out, read_content, usable
+from nst.media.images import load_image, load_mask, read_picture, save_image
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.optimize.coarse_to_fine import (
@@ -49,8 +50,11 @@ def optimize_pictures(
     """
     begun = time.perf_counter()
     styles, content_masks, style_masks = _load_styles(config)
-    for source, _ in jobs:  # all are looked at before the first is painted
-        _size(read_picture(source).size[::-1], config, source)
+    chosen = usable(
+        [(*job, None) for job in jobs],
+        config.long_side or LONG_SIDE,
+        lambda size, source: _size(size, config, source),
+    )
     if config.init_image not in ("content", "style", "noise"):
         read_picture(Path(config.init_image))
     keep_memory()
@@ -60,17 +64,19 @@ def optimize_pictures(
     if config.content_path.is_dir():
         make_folder(jobs[0][1].parent)
     with collected_warnings() as warned:
-        for source, target in jobs:
-            content = load_image(source)
-            size = _size(size_of(content), config, source)
+        for (source, target, _), size in chosen:
+            content, alpha = read_content(source, target, config.long_side or LONG_SIDE)
             sources = Sources(resize(content, size), styles, content_masks, style_masks)
-            _optimize_to(sources, vgg, config, target, on_progress)
-    targets = tuple(target for _, target in jobs)
-    return PictureReport(targets, time.perf_counter() - begun, tuple(warned))
+            alpha = None if alpha is None else resize(alpha, size)
+            _optimize_to(sources, alpha, vgg, config, target, on_progress)
+    targets = tuple(target for (_, target, _), _ in chosen)
+    seconds = time.perf_counter() - begun
+    return PictureReport(targets, seconds, tuple(warned), left_out(jobs, chosen))
 
 
 def _optimize_to(
     sources: Sources,
+    alpha: Tensor | None,
     vgg: VGGFeatures,
     config: PictureConfig,
     target: Path,
@@ -94,13 +100,13 @@ def _optimize_to(
                 on_progress(Progress(target.name, count, total, "step", loss, done / work))
             log(count, last.step)
             if config.save_every and count % config.save_every == 0:
-                save_image(finished(last, sources, config), target)
+                save_image(finished(last, sources, config), target, alpha)
     except BaseException:
         if last is not None:
-            save_image(finished(last, sources, config), target)
+            save_image(finished(last, sources, config), target, alpha)
             record.write(complete=False)
         raise
-    save_image(finished(last, sources, config), target)
+    save_image(finished(last, sources, config), target, alpha)
     record.write(complete=True)
 
 
@@ -138,7 +144,7 @@ def _load_styles(config: PictureConfig) -> tuple[list[Tensor], list[Tensor], lis
             "give one of each for a region"
         )
     content_masks, style_masks = (
-        [luminance(load_image(path)) for path in paths]
+        [luminance(load_mask(path)) for path in paths]
         for paths in (config.content_mask, config.style_mask)
     )
     return [load_image(path) for path in config.style_path], content_masks, style_masks

@@ -63,7 +63,7 @@ def small_copy(path: Path, short_side: int) -> bytes:
 
 
 def _style_picture(path: Path, short_side: int) -> Image.Image:
-    picture = read_picture(path)
+    picture = read_picture(path, 2 * short_side)
     width, height = (min(side, 4 * min(picture.size)) for side in picture.size)
     left, top = (picture.width - width) // 2, (picture.height - height) // 2
     picture = picture.crop((left, top, left + width, top + height))

@@ -14,7 +14,8 @@ from nst.core.progress import OnProgress, collected_warnings, tracked
 from nst.core.reports import PictureReport
 from nst.core.tensors import resize, size_of, working_size
 from nst.errors import InputError
-from nst.media.images import load_image, read_picture, save_image
+from nst.media.contents import left_out, read_content, usable
+from nst.media.images import load_image, save_image
 from nst.motion.grain import grain
 from nst.options.stylize import PictureConfig
 from nst.regions.edges import colour_plan
@@ -38,39 +39,41 @@ def one_pass_pictures(
         InputError: something the user gave is wrong; nothing is written then.
     """
     begun = time.perf_counter()
-    sources, targets = zip(*jobs, strict=True)
     plans: Sequence[Path | None] = mask_targets or (None,) * len(jobs)
-    if plans[0] and targets[0].absolute() == plans[0].absolute():
-        raise InputError(f"--mask-output is --output, {targets[0]}: give another name")
-    for source in sources:  # all are checked before the first is painted
-        working_size(read_picture(source).size[::-1], config.long_side, source, LEAST_SIDE)
+    if plans[0] and jobs[0][1].absolute() == plans[0].absolute():
+        raise InputError(f"--mask-output is --output, {jobs[0][1]}: give another name")
+    chosen = usable(
+        [(*job, plan) for job, plan in zip(jobs, plans, strict=True)],
+        config.long_side,
+        lambda size, source: working_size(size, config.long_side, source, LEAST_SIDE),
+    )
+    sources = [source for (source, *_), _ in chosen]
+    targets = tuple(target for (_, target, _), _ in chosen)
     styles = read_styles(config)
     checkpoint = styles.load(config.checkpoint, "quality")
 
     def samples() -> list[Tensor]:
         every = -(-len(sources) // TUNED_ON)  # rounded up
-        return [load_image(source) for source in sources[::every]]
+        return [load_image(source, config.long_side) for source in sources[::every]]
 
     with collected_warnings() as warned:
         paint = mix_paint(config, checkpoint, styles, samples, on_progress)
         with picture_painter(config, paint, styles, sources) as painter:
             if config.content_path.is_dir():
-                for target in (targets[0], *plans[:1]):
-                    if target:
-                        make_folder(target.parent)
+                for target in filter(None, chosen[0][0][1:]):
+                    make_folder(target.parent)
             report = on_progress if len(jobs) > 1 else None
-            for source, target, plan in tracked(
-                zip(sources, targets, plans, strict=True),
-                "stylizing", len(jobs), "picture", report,
-            ):  # fmt: skip
-                content = load_image(source)
-                size = working_size(size_of(content), config.long_side, source, LEAST_SIDE)
+            for (source, target, plan), size in tracked(
+                chosen, "stylizing", len(chosen), "picture", report
+            ):
+                content, alpha = read_content(source, target, config.long_side)
                 content = resize(content, size)
                 stylized, weights = painter(content)
                 if plan:
                     save_image(colour_plan(weights.cpu(), content), plan)
-                save_image(stylized, target)
-    return PictureReport(targets, time.perf_counter() - begun, tuple(warned))
+                save_image(stylized, target, None if alpha is None else resize(alpha, size))
+    seconds = time.perf_counter() - begun
+    return PictureReport(targets, seconds, tuple(warned), left_out(jobs, chosen))
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import torch
 
 from nst.core.files import replacing
+from nst.core.progress import warn
 from nst.errors import InputError
 from nst.models.checkpoint import Checkpoint, save_checkpoint
 from nst.options.train import TrainConfig
@@ -104,10 +104,7 @@ def check_same_run(config: TrainConfig, run: dict) -> None:
             "give the same --style-dir"
         )
     if photos != run["photos"]:
-        warnings.warn(
-            f"--content-dir had {photos} pictures and has {run['photos']}: it goes on with these",
-            stacklevel=2,
-        )
+        warn(f"--content-dir had {photos} pictures and has {run['photos']}: it goes on with these")
 
 
 def save(
