@@ -134,7 +134,8 @@ def test_option_of_another_method_is_refused(config, spec, tmp_path):
 
 def test_method_of_the_file_counts_and_can_be_overruled(tmp_path):
     file = tmp_path / "recipe.toml"
-    file.write_text('method = "one-pass"\nstrength = 0.5\n')
+    # Windows' Notepad begins a file with a byte order mark.
+    file.write_text('method = "one-pass"\nstrength = 0.5\n', "utf-8-sig")
     words = [*map(str, words_of(PictureConfig)), "--config", str(file)]
     assert parse(PictureConfig, None, words)[0].strength == 0.5
     with pytest.raises(InputError, match="--strength belongs to --method one-pass"):

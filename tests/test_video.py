@@ -224,6 +224,20 @@ class TestKept:
                 shown = [found.seek(i) or found.info["duration"] for i in range(found.n_frames)]
             assert shown == delays
 
+    def test_alpha_of_a_folder_comes_back_in_a_folder(self, run, tmp_path):
+        alphas = [
+            np.roll(np.arange(96, dtype=np.uint8) * 2, 9 * i)[None].repeat(64, 0) for i in range(3)
+        ]
+        (tmp_path / "in").mkdir()
+        for index, alpha in enumerate(alphas):
+            rgba = np.dstack([media.picture(index), alpha])
+            Image.fromarray(rgba).save(tmp_path / "in" / f"{index}.png")
+        files = sorted(run(tmp_path / "in", tmp_path / "out", mirror=True).iterdir())
+        assert len(files) == 3
+        for file, alpha in zip(files, alphas, strict=True):
+            with Image.open(file) as picture:
+                assert np.array_equal(np.asarray(picture)[..., 3], alpha[:, ::-1])
+
     def test_folder_is_painted_in_the_order_of_its_numbers(self, run, painted, tmp_path):
         source = pictures(tmp_path / "in", 11, size=(49, 63))
         found = read_folder(run(source, tmp_path / "out", style="wave*3+scream:0.8"))

@@ -78,8 +78,8 @@ def read_toml(path: Path, specs: dict[str, Field], name: str) -> dict:
         InputError: it cannot be read, an option is unknown or of the wrong type.
     """
     try:
-        with open(path, "rb") as file:
-            found = tomllib.load(file)
+        # Windows' editors put a byte order mark at the beginning.
+        found = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{name}: {error.strerror}") from None
     except ValueError as error:
