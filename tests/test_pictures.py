@@ -235,6 +235,7 @@ class TestBadInput:
         assert [path.name for path in report.left_out] == [name]
         assert len(list((tmp_path / "out").iterdir())) == 5
 
+    @pytest.mark.filterwarnings("default")
     def test_a_part_that_was_left_out_is_status_1(self, album, tiny_path, tmp_path, capsys):
         half(album)
         options = ["--checkpoint", str(tiny_path), "--method", "one-pass", "--quiet"]
