@@ -189,7 +189,7 @@ class _Writers:
             self.video.write(frame.result)
         if self.masks and frame.weights is not None:
             image = colour_plan(frame.weights, frame.original.image)
-            self.masks.write(replace(frame.original, image=image))
+            self.masks.write(replace(frame.original, image=image, alpha=None))
 
 
 @contextmanager
