@@ -49,11 +49,7 @@ class SmallVGGFeatures(nn.Module):
         Raises:
             InputError: a layer that this network does not have, or an image below 32 pixels.
         """
-        if unknown := set(layers) - set(LAYERS):
-            raise InputError(
-                f"the small loss network has no layer {sorted(unknown)[0]!r}: "
-                "use relu1_1 to relu5_1, or --loss-net vgg19"
-            )
+        check_small_layers(layers)
         if min(image.shape[-2:]) < 2 ** (len(BLOCKS) - 1):
             raise InputError("a picture below 16 pixels a side is too small for the loss network")
         x = image.to(self.normalize.weight.dtype).contiguous(memory_format=torch.channels_last)
@@ -66,3 +62,16 @@ class SmallVGGFeatures(nn.Module):
             if name in layers:
                 features[name] = x
         return features
+
+
+def check_small_layers(layers: tuple[str, ...]) -> None:
+    """Refuse names of layers that the small network does not have.
+
+    Raises:
+        InputError: says which.
+    """
+    if unknown := set(layers) - set(LAYERS):
+        raise InputError(
+            f"the small loss network has no layer {sorted(unknown)[0]!r}: "
+            "use relu1_1 to relu5_1, or --loss-net vgg19"
+        )

@@ -128,9 +128,9 @@ class TrainConfig(Checked):
     resume: bool = start_option(False, help="continue the interrupted run of --output", common=True)
     loss_net: str = loss_option(
         "auto",
-        help="network of the losses: small is included and seven times faster than vgg19; auto "
-        "takes small on a CPU",
-        choices=("auto", "small", "vgg19"),
+        help="network of the losses: small is included and seven times faster than vgg19, both "
+        "takes it for the first half; auto is both on a CPU, vgg19 elsewhere",
+        choices=("auto", "small", "vgg19", "both"),
     )
     content_weight: float = loss_option(
         1.0, help="weight of the content loss", metavar="WEIGHT", low=0, common=True

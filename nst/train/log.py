@@ -16,7 +16,8 @@ from nst.models.checkpoint import IDENTITY
 from nst.models.transformer_net import TransformerNet
 from nst.options.train import TrainConfig
 from nst.train.datasets import open_content
-from nst.train.sources import Batch, LossNet
+from nst.train.loss_nets import LossNet
+from nst.train.sources import Batch
 from nst.train.state import checkpoint_path
 
 

@@ -18,16 +18,14 @@ from nst.core.forecast import Forecast
 from nst.core.tensors import size_of
 from nst.core.threads import interrupts_held_back
 from nst.errors import InputError
-from nst.models.small_vgg import SmallVGGFeatures
-from nst.models.vgg import VGGFeatures
-from nst.models.weights import load_vgg19
 from nst.motion.grain import grain
 from nst.options.train import TrainConfig
 from nst.train.datasets import decoded, hold_out, load_contents, steps_of
 from nst.train.distributed import average_gradients, join_processes
 from nst.train.log import TrainingLog, describe
+from nst.train.loss_nets import LossNets
 from nst.train.schedule import Schedule, learning_rate
-from nst.train.sources import LossNet, StyleTable, find_targets
+from nst.train.sources import StyleTable, find_targets
 from nst.train.start import check, start
 from nst.train.state import check_output, check_same_run, describe_run, resume, save
 from nst.train.synthetic_motion import second_frame, true_second_frame
@@ -75,9 +73,9 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
     checkpoint = start(config, targets.files if isinstance(targets, StyleTable) else {})
     checkpoint.training.update(describe(config, dtype, len(contents), world))
 
-    loss_net = _loss_net(config, device).to(device, dtype)
+    loss_nets = LossNets(config, device, dtype)
     net = checkpoint.net.to(device, **MEMORY_FORMAT).requires_grad_(not config.only_codes)
-    groups = targets.prepare(checkpoint, loss_net, device)
+    groups = targets.prepare(checkpoint, device)
     if not config.only_codes:
         groups.append({"params": list(net.parameters()), "scale": 1.0})
     parameters = [p for group in groups for p in group["params"]]
@@ -108,7 +106,8 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
                 step, progress = schedule.step, schedule.progress()
                 if progress >= 1:
                     break
-                batch = targets.of_step(*drawn)
+                loss_net = loss_nets.at(progress)
+                batch = targets.of_step(loss_net, *drawn)
                 image = _on(device, crops[:, 0])
                 noisy = (image + _grain(config, step, places, image)).clamp(0, 1)
                 second = None
@@ -140,7 +139,7 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
                     loss = f"{terms['total'].mean().item():.3f}"
                     bar.set_postfix(loss=loss, pictures_per_s=f"{speed:.1f}")
                 if log and (step % config.validate_every == 0 or progress >= 1):
-                    log.validate(step, net, targets.held_out(), loss_net, held_out, config)
+                    log.validate(step, net, targets.held_out(loss_net), loss_net, held_out, config)
                 if rank == 0 and _save_is_due(config, step, progress, saved):
                     save(config, run, checkpoint, targets, optimizer, step, progress)
                     saved = progress
@@ -157,11 +156,6 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
             log.writer.close()
     if rank == 0:
         save(config, run, checkpoint, targets, optimizer, schedule.step, 1.0)
-
-
-def _loss_net(config: TrainConfig, device: torch.device) -> LossNet:
-    small = device.type == "cpu" if config.loss_net == "auto" else config.loss_net == "small"
-    return SmallVGGFeatures() if small else VGGFeatures(load_vgg19(config.vgg))
 
 
 def _save_is_due(config: TrainConfig, step: int, progress: float, saved: float) -> bool:

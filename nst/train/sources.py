@@ -12,18 +12,17 @@ from torch import Tensor, nn
 from nst.errors import InputError
 from nst.losses.perceptual import feature_moments
 from nst.models.checkpoint import IDENTITY, Checkpoint
-from nst.models.small_vgg import SmallVGGFeatures
 from nst.models.style_encoder import StyleEncoder
-from nst.models.vgg import VGGFeatures
 from nst.options.train import TrainConfig
 from nst.styles.pictures import find_styles, load_style, small_copy, style_name
 from nst.train.datasets import AnySamples, Samples, group_styles, hold_out, load_contents
+from nst.train.loss_nets import LossNet
 
 # A code learns from its own style's samples only, so its steps are larger than the net's.
 CODE_RATE = 5.0
 # Shorter side of the copies of the style pictures that a checkpoint carries, to be measured by.
 LARGEST_COPY = 768
-LossNet = VGGFeatures | SmallVGGFeatures
+TILE = 512  # pixels a side of what is taken of large style pictures
 # layer -> mean (T, C) and covariance (T, C, C) of T targets
 Targets = dict[str, tuple[Tensor, Tensor]]
 
@@ -64,6 +63,7 @@ class StyleTable:
         between = [(a * b) ** 0.5 for a, b in zip(scales, scales[1:], strict=False)]
         self.levels = sorted((*scales, *between))
         self.group = config.pictures_per_style
+        self._targets: tuple[LossNet, Targets] | None = None
 
     def samples(self, contents: list) -> Samples:
         config = self.config
@@ -71,13 +71,9 @@ class StyleTable:
         count = len(self.files) * len(self.levels)
         return Samples(contents, config.crop_size, count, fraction, config.seed, self.group)
 
-    def prepare(
-        self, checkpoint: Checkpoint, loss_net: LossNet, device: torch.device
-    ) -> list[dict]:
+    def prepare(self, checkpoint: Checkpoint, device: torch.device) -> list[dict]:
         """Put the codes on the device; return the optimizer's groups of what is trained here."""
         config = self.config
-        sizes = [round(config.style_size * level) for level in self.levels]
-        self.targets = style_targets(list(self.files.values()), sizes, loss_net, config, device)
         size = min(config.style_size, LARGEST_COPY)
         checkpoint.pictures |= {n: small_copy(file, size) for n, file in self.files.items()}
         scaled = checkpoint.codes[None] if checkpoint.scaled_codes is None else None
@@ -104,10 +100,20 @@ class StyleTable:
                 rows.append(row.flatten())
         return torch.stack(rows)
 
-    def of_step(self, drawn: Tensor) -> Batch:
+    def targets(self, loss_net: LossNet) -> Targets:
+        """Return the styles' moments by a network, computed when first asked for."""
+        if self._targets is None or self._targets[0] is not loss_net:
+            sizes = [round(self.config.style_size * level) for level in self.levels]
+            files = list(self.files.values())
+            found = style_targets(files, sizes, loss_net, self.config, self.codes.device)
+            self._targets = (loss_net, found)
+        return self._targets[1]
+
+    def of_step(self, loss_net: LossNet, drawn: Tensor) -> Batch:
         """Return what the samples of a step, drawn as styles (N,), are painted towards."""
         style = drawn.to(self.codes.device)
-        return Batch(self.codes, self.mixing[style], style, self.targets, self.group)
+        targets = self.targets(loss_net)
+        return Batch(self.codes, self.mixing[style], style, targets, self.group)
 
     def finish(self, checkpoint: Checkpoint) -> None:
         """Write what was trained into the checkpoint."""
@@ -122,12 +128,12 @@ class StyleTable:
         count = len(self.levels)
         return [self.names[(row - 1) // count] if row else IDENTITY for row in style.tolist()]
 
-    def held_out(self) -> Batch:
+    def held_out(self, loss_net: LossNet) -> Batch:
         """Return what to paint held-out photos with: the identity, then each style at scale 1."""
         count = len(self.levels)
         middle = self.levels.index(1.0)
         rows = [0, *(1 + k * count + middle for k in range(len(self.names)))]
-        return self.of_step(torch.tensor(rows))
+        return self.of_step(loss_net, torch.tensor(rows))
 
 
 class AnyStyle:
@@ -158,9 +164,7 @@ class AnyStyle:
         sizes = (config.crop_size, self.groups, config.style_size)
         return AnySamples(contents, *sizes, config.identity_fraction, config.seed)
 
-    def prepare(
-        self, checkpoint: Checkpoint, loss_net: LossNet, device: torch.device
-    ) -> list[dict]:
+    def prepare(self, checkpoint: Checkpoint, device: torch.device) -> list[dict]:
         """Put the encoder on the device; return the optimizer's groups of what is trained here."""
         if checkpoint.encoder is None:
             checkpoint.encoder = StyleEncoder(checkpoint.net.code_length)
@@ -169,12 +173,9 @@ class AnyStyle:
         checkpoint.styles, checkpoint.pictures = (IDENTITY,), {}
         checkpoint.scales, checkpoint.scaled_codes = (1.0,), None
         self.codes = nn.Parameter(checkpoint.codes[:1].to(device))
-        self.loss_net = loss_net
-        files = list(self.unseen.values())
-        self.targets = style_targets(files, [self.config.style_size], loss_net, self.config, device)
         return [{"params": [self.codes, *self.encoder.parameters()], "scale": 1.0}]
 
-    def of_step(self, drawn: Tensor, pictures: Tensor) -> Batch:
+    def of_step(self, loss_net: LossNet, drawn: Tensor, pictures: Tensor) -> Batch:
         """Return what a step's samples are painted towards.
 
         Args:
@@ -184,7 +185,7 @@ class AnyStyle:
         device = self.codes.device
         pictures = pictures.to(device, torch.float32) / 255
         with torch.no_grad():
-            features = self.loss_net(pictures, self.config.style_layers)
+            features = loss_net(pictures, self.config.style_layers)
         style = torch.arange(1, len(pictures) + 1, device=device) * (drawn > 0).to(device)
         targets = {layer: feature_moments(x) for layer, x in features.items()}
         codes = torch.cat([self.codes, self.encoder(pictures)])
@@ -198,8 +199,10 @@ class AnyStyle:
         """Return the name of each sample's style."""
         return ["any" if row else IDENTITY for row in style.tolist()]
 
-    def held_out(self) -> Batch:
+    def held_out(self, loss_net: LossNet) -> Batch:
         """Return what to paint held-out photos with: the identity, then each unseen picture."""
+        files, device = list(self.unseen.values()), self.codes.device
+        targets = style_targets(files, [self.config.style_size], loss_net, self.config, device)
         self.encoder.eval()
         with torch.no_grad():
             pictures = [load_style(file, self.config.style_size) for file in self.unseen.values()]
@@ -207,7 +210,7 @@ class AnyStyle:
         self.encoder.train()
         codes = torch.cat([self.codes.detach(), *codes])
         rows = torch.arange(len(codes), device=codes.device)
-        return Batch(codes, _one_hot(rows, codes), rows, self.targets, 1)
+        return Batch(codes, _one_hot(rows, codes), rows, targets, 1)
 
 
 def style_targets(
@@ -222,14 +225,27 @@ def style_targets(
     with torch.no_grad():
         for file in files:
             for size in sizes:
-                image = load_style(file, size).to(device)
-                # The content's layers too, so that a wrong name shows before anything is written.
-                features = loss_net(image, (*config.content_layers, *config.style_layers))
-                rows.append({k: feature_moments(features[k]) for k in config.style_layers})
+                tiles = _tiles(load_style(file, size)).to(device)
+                features = loss_net(tiles, config.style_layers)
+                rows.append({k: feature_moments(x, len(tiles)) for k, x in features.items()})
     return {
         layer: (torch.cat([r[layer][0] for r in rows]), torch.cat([r[layer][1] for r in rows]))
         for layer in config.style_layers
     }
+
+
+def _tiles(image: Tensor) -> Tensor:
+    """Return an image (1, 3, H, W), of a large one four tiles that say nearly as much.
+
+    The moments are means over places: a million pixels are enough for them.
+    """
+    height, width = image.shape[-2:]
+    if height * width <= 4 * TILE**2 or min(height, width) <= TILE:
+        return image
+    # In the middle of each quarter, as far as it reaches.
+    tops = (max(0, height // 4 - TILE // 2), min(height - TILE, 3 * height // 4 - TILE // 2))
+    lefts = (max(0, width // 4 - TILE // 2), min(width - TILE, 3 * width // 4 - TILE // 2))
+    return torch.cat([image[..., y : y + TILE, x : x + TILE] for y in tops for x in lefts])
 
 
 def find_targets(config: TrainConfig) -> StyleTable | AnyStyle:

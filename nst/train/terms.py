@@ -18,7 +18,8 @@ from nst.losses.perceptual import (
 from nst.models.transformer_net import TransformerNet
 from nst.motion.warp import resize_flow, warp
 from nst.options.train import TrainConfig
-from nst.train.sources import Batch, LossNet
+from nst.train.loss_nets import LossNet
+from nst.train.sources import Batch
 from nst.train.synthetic_motion import SecondFrame
 
 IDENTITY_WEIGHT = 10.0
