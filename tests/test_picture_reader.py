@@ -30,7 +30,8 @@ from nst.media.images import (
     read_picture,
     save_image,
 )
-from nst.media.picture_reader import MAX_PIXELS, is_picture, picture_size, read_pixels
+from nst.media.picture_file import MAX_PIXELS, is_picture, picture_size
+from nst.media.picture_reader import read_pixels
 from nst.styles.pictures import find_styles
 
 # EXIF with an undefined tag of a known number, as phones write it: Pillow cannot write it again.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nst.core.progress import warn
 from nst.errors import InputError
-from nst.media.picture_reader import READABLE, is_picture
+from nst.media.picture_file import READABLE, is_picture
 
 # Files that systems leave in folders; nobody wonders why they are no pictures.
 OF_THE_SYSTEM = ("thumbs.db", "desktop.ini")

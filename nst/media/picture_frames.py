@@ -12,12 +12,12 @@ from nst.media.deep import likely_white
 from nst.media.folders import list_pictures, warn_left_out
 from nst.media.frames import Frame, StreamInfo
 from nst.media.images import split_alpha
+from nst.media.picture_file import picture_size
 from nst.media.picture_reader import (
     Pixels,
     animation_frames,
     animation_of,
     brightest_value,
-    picture_size,
     read_pixels,
 )
 

@@ -1,56 +1,41 @@
 """One way to read a picture: whatever its kind, upright, in sRGB, with its transparency."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from nst.core.progress import warn
-from nst.errors import InputError
 from nst.media.color_profile import ProfileError, lab_to_srgb, to_srgb
 from nst.media.deep import (
     DeepPicture,
     brightest_of,
     film_kind,
-    film_size,
     read_channels,
     read_film,
     to_unit,
 )
-
-with suppress(ImportError):  # HEIC, the kind that iPhones write, where the plug-in is installed
-    from pillow_heif import register_heif_opener
-
-    register_heif_opener()
-
-# The largest picture that is read: phones have 200 megapixels. Eight bits of it are 800 MB. Pillow
-# itself refuses twice its limit, which would be 179 megapixels.
-MAX_PIXELS = 2**28
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-
-# Kinds that are known by how they begin, and decoded without running another program.
-FORMATS = (
-    *("JPEG", "MPO", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "TIFF", "BMP", "DIB", "PPM", "JPEG2000"),
-    *("PSD", "ICO", "ICNS", "PCX", "SGI", "DDS", "QOI", "SUN", "JXL"),
+from nst.media.picture_file import (
+    BITS_PER_SAMPLE,
+    EXTRA_SAMPLES,
+    PHOTOMETRIC,
+    PLANES,
+    TIFF_MARKS,
+    check_size,
+    explained,
+    head_of,
+    header_of,
+    open_picture,
+    orientation_of,
+    tiff_tags,
 )
-# Endings that show that a name is meant as a picture, even where there is no such file.
-READABLE = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif", ".heic", ".heif"),
-    *(".gif", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pnm", ".jp2", ".jpx", ".tga", ".psd"),
-    *(".exr", ".dpx", ".hdr"),
-)
+
 # Kinds whose frames are a sequence in time; a TIFF's are pages. FFmpeg reads GIFs.
 MOVING = ("WEBP", "PNG", "AVIF", "HEIF")
-# TGA files say nothing of their kind: nearly any file could be one.
-TGA_ENDINGS = (".tga", ".icb", ".vda", ".vst")
-TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
-ORIENTATION, BITS_PER_SAMPLE, PHOTOMETRIC, EXTRA_SAMPLES = 0x0112, 258, 262, 338
-WIDTH, HEIGHT, PLANES = 256, 257, 284
 
 
 @dataclass(frozen=True)
@@ -124,7 +109,7 @@ def animation_of(path: Path) -> Animation | None:
         InputError: as for `read_pixels`.
     """
     with explained(path), suppress(UnidentifiedImageError):
-        if film_kind(_head(path)):
+        if film_kind(head_of(path)):
             return None
         with open_picture(path) as picture:
             count = getattr(picture, "n_frames", 1)
@@ -152,82 +137,34 @@ def animation_frames(path: Path, animation: Animation) -> Iterator[Pixels]:
 def brightest_value(path: Path) -> float | None:
     """Return the largest color value of a picture that does not say what white is, else None."""
     with explained(path):
-        if film_kind(_head(path)):
+        if film_kind(head_of(path)):
             return None
         try:
             with open_picture(path) as picture:
                 deep = _deep_values(picture, path)
         except UnidentifiedImageError:
-            deep = read_channels(path, _tiff_tags(path).get(PLANES) == 2)
+            deep = read_channels(path, tiff_tags(path).get(PLANES) == 2)
     return None if deep is None or deep.white else brightest_of(deep)
-
-
-def picture_size(path: Path) -> tuple[int, int]:
-    """Return the upright (height, width) of a picture, from its header alone.
-
-    Raises:
-        InputError: no such file, not a picture or too large.
-    """
-    with explained(path):
-        return _header(path)[0]
-
-
-def is_picture(path: Path) -> bool:
-    """Tell whether a file is a picture of a known kind, by its content; it may be broken."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(32)
-        if film_kind(head) or _is_heic(head):
-            return True
-        with open_picture(path):
-            return True
-    except UnidentifiedImageError:
-        return head.startswith(TIFF_MARKS)
-    except OSError:
-        return False
-    except Exception:
-        return True  # its kind was recognized, and what follows is broken
-
-
-@contextmanager
-def explained(path: object) -> Iterator[None]:
-    """Turn what decoders raise into an InputError that names the file and the cure."""
-    try:
-        yield
-    except InputError:
-        raise
-    except FileNotFoundError as error:
-        raise InputError(f"no file {path}: check the path") from error
-    except IsADirectoryError as error:
-        raise InputError(f"{path} is a folder: give a picture") from error
-    except PermissionError as error:
-        raise InputError(f"{path} cannot be opened: you have no right to read it") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
-        raise InputError(_too_large(path)) from error
-    except Exception as error:
-        # For a broken file Pillow's readers raise nearly every kind of error, struct.error,
-        # KeyError and ZeroDivisionError among them. None of them is worth a traceback.
-        raise InputError(_why_unreadable(path)) from error
 
 
 def _read(
     path: Path | BinaryIO, long_side: int | None, white: float | None, manage_color: bool
 ) -> Pixels:
-    head = _head(path)
+    head = head_of(path)
     if isinstance(path, Path) and (kind := film_kind(head)):
-        _header(path)  # refuses what is too large
+        header_of(path)  # refuses what is too large
         return _pixels(to_unit(read_film(path, kind), white), 1)
     try:
         picture = open_picture(path)
     except UnidentifiedImageError:
         if not (isinstance(path, Path) and head.startswith(TIFF_MARKS)):
             raise
-        _, orientation = _header(path)  # channels that Pillow does not know, such as floats
-        planar = _tiff_tags(path).get(PLANES) == 2
+        _, orientation = header_of(path)  # channels that Pillow does not know, such as floats
+        planar = tiff_tags(path).get(PLANES) == 2
         return _pixels(to_unit(read_channels(path, planar), white), orientation)
     with picture:
-        _check_size(path, picture.size[::-1])
-        orientation = _orientation(picture)
+        check_size(path, picture.size[::-1])
+        orientation = orientation_of(picture)
         deep = _deep_values(picture, path)
         if deep is not None:
             unit = to_unit(deep, white)
@@ -263,7 +200,7 @@ def _shallow(
     colors = np.array(flat.convert("RGB"))
     if alpha is not None:
         colors = np.dstack([colors, np.asarray(alpha)])
-    orientation = _orientation(picture)
+    orientation = orientation_of(picture)
     return _pixels(colors, orientation, size[::-1] if orientation >= 5 else size)
 
 
@@ -275,108 +212,6 @@ def _pixels(array: np.ndarray, orientation: int, size: tuple[int, int] | None = 
         alpha = None
     colors = array if array.shape[2] == 3 else np.ascontiguousarray(array[..., :3])
     return Pixels(colors, alpha, size or colors.shape[:2])
-
-
-def _head(path: Path | BinaryIO) -> bytes:
-    if not isinstance(path, Path):
-        return b""
-    with open(path, "rb") as file:
-        return file.read(32)
-
-
-def open_picture(path: Path | BinaryIO) -> Image.Image:
-    """Open a picture by Pillow, by its content."""
-    is_tga = isinstance(path, Path) and path.suffix.lower() in TGA_ENDINGS
-    Image.init()
-    known = [name for name in (*FORMATS, *(["TGA"] if is_tga else [])) if name in Image.OPEN]
-    return Image.open(path, formats=known)
-
-
-def _header(path: Path) -> tuple[tuple[int, int], int]:
-    """Return a picture's upright (height, width), and its orientation by EXIF, 1 to 8."""
-    head = _head(path)
-    if kind := film_kind(head):
-        size, orientation = film_size(path, kind), 1
-    else:
-        try:
-            with open_picture(path) as picture:
-                # Pillow decodes all of a PNG to look for EXIF at its end.
-                plain = picture.format == "PNG" and not _has_metadata(path)
-                orientation = 1 if plain else _orientation(picture)
-                size = _upright_size(picture, orientation)
-        except UnidentifiedImageError:
-            if not head.startswith(TIFF_MARKS):
-                raise
-            stored, orientation = _tiff_header(path)
-            size = stored[::-1] if orientation >= 5 else stored
-    _check_size(path, size)
-    return size, orientation
-
-
-def _has_metadata(path: Path) -> bool:
-    """Tell whether a PNG has EXIF or a text that may hold XMP, by the names of its chunks."""
-    with open(path, "rb") as file:
-        file.seek(8)
-        while len(head := file.read(8)) == 8:
-            if head[4:] in (b"eXIf", b"iTXt", b"zTXt", b"tEXt"):
-                return True
-            file.seek(int.from_bytes(head[:4], "big") + 4, 1)
-    return False
-
-
-def _tiff_header(path: Path) -> tuple[tuple[int, int], int]:
-    """Return a TIFF's (height, width) as stored and its orientation, of any kind of channels."""
-    tags = _tiff_tags(path)
-    orientation = tags.get(ORIENTATION, 1)
-    return (int(tags[HEIGHT]), int(tags[WIDTH])), orientation if orientation in range(1, 9) else 1
-
-
-def _tiff_tags(path: Path) -> TiffImagePlugin.ImageFileDirectory_v2:
-    with open(path, "rb") as file:
-        head = file.read(8)
-        big = 43 in head[2:4]
-        tags = TiffImagePlugin.ImageFileDirectory_v2(head + (file.read(8) if big else b""))
-        file.seek(tags.next)
-        tags.load(file)
-    return tags
-
-
-def _check_size(path: object, size: tuple[int, int]) -> None:
-    if size[0] * size[1] > MAX_PIXELS:
-        raise InputError(_too_large(path, size))
-
-
-def _too_large(path: object, size: tuple[int, int] | None = None) -> str:
-    shape = f" of {size[1]}x{size[0]} pixels" if size else ""
-    return (
-        f"{path} is too large{shape}: at most {MAX_PIXELS // 10**6} megapixels can be read; "
-        "make it smaller in an image editor first"
-    )
-
-
-def _why_unreadable(path: object) -> str:
-    with suppress(OSError):
-        if isinstance(path, Path) and _is_heic(_head(path)):
-            return f"{path} is a HEIC picture: pip install pillow-heif, or save it as JPEG"
-    return f"{path} cannot be read as a picture: give a JPEG, PNG or the like that is not damaged"
-
-
-def _is_heic(head: bytes) -> bool:
-    return head[4:8] == b"ftyp" and head[8:12] in HEIC_BRANDS and b"avif" not in head
-
-
-def _orientation(picture: Image.Image) -> int:
-    try:
-        orientation = picture.getexif().get(ORIENTATION, 1)
-    except Exception:  # cameras and editors break EXIF in every way; the picture is still good
-        return 1
-    return orientation if orientation in range(1, 9) else 1
-
-
-def _upright_size(picture: Image.Image, orientation: int) -> tuple[int, int]:
-    """Return an open picture's upright (height, width); of a TIFF Pillow says it so itself."""
-    turned = orientation >= 5 and picture.format != "TIFF"
-    return picture.size if turned else picture.size[::-1]
 
 
 def _upright(array: np.ndarray, orientation: int) -> np.ndarray:
@@ -400,7 +235,7 @@ def _deep_values(picture: Image.Image, path: Path | BinaryIO) -> DeepPicture | N
             values = 65535 - values.astype(np.int32)
         return DeepPicture(values, 65535.0 if says_white else None)
     if picture.format == "PNG":
-        bits = (_head(path) or bytes(32))[24]
+        bits = (head_of(path) or bytes(32))[24]
     if not isinstance(path, Path) or bits <= 8:
         return None
     if picture.mode not in ("RGB", "RGBA", "LA"):

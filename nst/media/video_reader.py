@@ -19,8 +19,8 @@ from nst.media.decoder import Decoder
 from nst.media.deinterlace import deinterlaced
 from nst.media.frames import BT709, UNSPECIFIED, Frame, StreamInfo, on_white
 from nst.media.hdr import ToSdr, in_words, needs_conversion, peak_of
+from nst.media.picture_file import is_picture
 from nst.media.picture_frames import FolderReader, PictureReader
-from nst.media.picture_reader import is_picture
 from nst.media.yuv import has_alpha, is_deep, is_full_range, known_matrix, to_rgb, turn_of
 
 

@@ -16,7 +16,8 @@ from nst.core.progress import warn
 from nst.errors import InputError
 from nst.media.frames import Frame
 from nst.media.images import load_mask
-from nst.media.picture_reader import animation_of, is_picture
+from nst.media.picture_file import is_picture
+from nst.media.picture_reader import animation_of
 from nst.media.video_reader import open_video
 from nst.motion.coherence import Motion
 from nst.regions.edges import feathered, normalised

@@ -12,7 +12,7 @@ from nst.core.tensors import to_float
 from nst.errors import InputError
 from nst.media.folders import list_pictures
 from nst.media.images import load_image, read_picture, small_jpeg
-from nst.media.picture_reader import READABLE
+from nst.media.picture_file import READABLE
 from nst.models.checkpoint import Checkpoint
 from nst.options.shared import STYLE_PICTURE_SIDE
 from nst.styles.spec import FORBIDDEN_IN_NAMES, ORIGINAL, StyleSpec

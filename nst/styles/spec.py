@@ -18,7 +18,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 from nst.errors import InputError
-from nst.media.picture_reader import READABLE
+from nst.media.picture_file import READABLE
 from nst.models.checkpoint import IDENTITY, Checkpoint
 from nst.options.stylize import StyleOptions
 
