@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import nst.commands.parser
 from nst.commands.run import run
 from nst.errors import InputError
 from nst.options.field import Checked, option
@@ -283,6 +284,14 @@ def test_a_signal_that_is_ignored_stays_ignored():
         assert run(main, Example, "test", ["--source", "x"]) == 0
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture(autouse=True)
+def auto_recipe(monkeypatch, tmp_path):
+    """A recipe to take when none is given, with what `WithRecipe` knows."""
+    path = tmp_path / "auto.toml"
+    path.write_text("minutes = 3\n")
+    monkeypatch.setattr(nst.commands.parser, "included_recipe", lambda name: path)
 
 
 @dataclass(frozen=True)

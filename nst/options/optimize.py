@@ -34,7 +34,7 @@ class StylePictureOptions(Checked):
     )
     style_scale: float = option(
         1.0,
-        help="size of the strokes, which also grow with the picture: 2 doubles it",
+        help="stroke size, relative to the picture's size",
         group="style pictures",
         metavar="FACTOR",
         low=0.25,
