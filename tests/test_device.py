@@ -1,8 +1,11 @@
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
 
+from nst.__main__ import main
 from nst.core import device as module
 from nst.core.device import choose_device, choose_dtype, frame_workers
 from nst.errors import InputError
@@ -40,17 +43,61 @@ def test_a_named_device_is_taken_as_it_is(gpus):
 )
 def test_a_gpu_that_is_absent_is_refused(gpus, count, name):
     gpus(count)
-    with pytest.raises(InputError, match="no such GPU") as caught:
+    with pytest.raises(InputError, match="PyTorch (finds|was built)") as caught:
         choose_device(name)
-    assert f"--device {name}" in str(caught.value) and "cpu" in str(caught.value)
+    assert f"--device {name}" in str(caught.value) and "give auto or cpu" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["gpu", "", "mps", "meta", "cuda:x", "cuda:-1", "CPU "])
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "cuda:-1", "CPU "])
 def test_a_word_that_is_no_device_is_refused(gpus, name):
     gpus(1)
-    with pytest.raises(InputError, match="give auto, cpu, cuda or cuda:N") as caught:
+    with pytest.raises(InputError, match="give auto, cpu, cuda, cuda:N, mps or xpu") as caught:
         choose_device(name)
     assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["meta", "hpu", "vulkan", "cpu:1"])
+def test_a_device_of_pytorch_that_is_not_here_is_refused(name):
+    with pytest.raises(InputError, match=f"--device {name}: .*; give auto or cpu"):
+        choose_device(name)
+
+
+@pytest.mark.parametrize("name", ["mps", "xpu"])
+@pytest.mark.parametrize(
+    ("built", "available", "problem"),
+    [(False, False, "was built without"), (True, False, "finds no"), (True, True, None)],
+)
+def test_other_accelerators_are_asked_for(monkeypatch, name, built, available, problem):
+    monkeypatch.setattr(getattr(torch, name), "is_available", lambda: available, raising=False)
+    monkeypatch.setattr(getattr(torch, name), "device_count", lambda: 1)
+    backend = SimpleNamespace(is_built=lambda: built)
+    monkeypatch.setattr(torch.backends, name, backend, raising=False)
+    if problem is None:
+        assert choose_device(name) == torch.device(name)
+        assert choose_dtype("auto", choose_device(name)) == torch.float32
+        return
+    with pytest.raises(InputError, match=f"--device {name}: .*{problem}"):
+        choose_device(name)
+
+
+def test_an_absent_device_is_refused_before_anything_is_read(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    nowhere = ["--device", "cuda", "--quiet"]
+    picture = ["--content-path", "in.png", "--style-path", "no.png", "--output", "out.png"]
+    Image.new("RGB", (32, 32)).save(tmp_path / "in.png")
+    monkeypatch.chdir(tmp_path)
+    for command in (
+        ["video", "--input-video", "no.mp4", "--output-video", "out.mp4"],
+        ["video", "--input-video", "no.mp4", "--output-video", "o.mp4", "--method", "optimize"],
+        ["picture", *picture],
+        ["picture", *picture, "--method", "one-pass"],
+        ["train", "--content-dir", "no", "--style-dir", "no", "--output", "out.safetensors"],
+        ["evaluate", "--original", "no.mp4", "--stylized", "no.mp4"],
+    ):
+        assert main([*command, *nowhere[: 2 if command[0] == "evaluate" else 3]]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("error: --device cuda: ")
 
 
 @pytest.mark.parametrize("device", [CPU, GPU])
@@ -72,11 +119,25 @@ def test_auto_on_a_cpu_takes_bfloat16_where_it_is_clearly_faster(monkeypatch, sp
 
 @pytest.mark.parametrize(
     ("capability", "dtype"),
-    [((7, 5), torch.float32), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)],
+    [
+        ((6, 1), (torch.float32, torch.float32)),
+        ((7, 5), (torch.float16, torch.float32)),
+        ((8, 0), (torch.bfloat16, torch.bfloat16)),
+        ((9, 0), (torch.bfloat16, torch.bfloat16)),
+    ],
 )
 def test_auto_on_a_gpu_goes_by_its_capability(monkeypatch, capability, dtype):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
-    assert choose_dtype("auto", GPU) == dtype
+    assert choose_dtype("auto", GPU) == dtype[0]
+    assert choose_dtype("auto", GPU, gradients=True) == dtype[1]
+
+
+def test_float16_is_for_one_pass_on_a_gpu():
+    assert choose_dtype("float16", GPU) == torch.float16
+    with pytest.raises(InputError, match="gradients: give bfloat16 or float32"):
+        choose_dtype("float16", GPU, gradients=True)
+    with pytest.raises(InputError, match="slow on a CPU: give"):
+        choose_dtype("float16", CPU)
 
 
 def test_auto_on_this_cpu_is_quick_and_one_of_the_two():

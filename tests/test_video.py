@@ -141,6 +141,9 @@ class TestFrames:
                 motion, self.begun = self if self.begun else None, True
                 return motion
 
+            def to(self, device):
+                return self
+
             def mix(self, now, before, share):
                 return now / 2
 

@@ -42,11 +42,11 @@ def evaluate(config: EvaluationConfig) -> dict:
     Raises:
         InputError: something the user gave is wrong; nothing is written then.
     """
+    device = choose_device(config.device)
     if config.output:
         if config.output.suffix != ".json":
             raise InputError(f"--output is {config.output}: its ending must be .json")
         check_place(config.output, "--output")
-    device = choose_device(config.device)
     vgg, style = None, None
     if config.style_path:
         picture = load_style(config.style_path, config.style_size)

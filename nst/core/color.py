@@ -9,8 +9,9 @@ LUMA = (0.299, 0.587, 0.114)
 
 def luminance(image: Tensor) -> Tensor:
     """Return the lightness (N, 1, H, W) of a sRGB-encoded image, Rec. 601."""
-    weights = torch.tensor(LUMA, dtype=image.dtype, device=image.device)
-    return (image * weights.view(1, 3, 1, 1)).sum(1, keepdim=True)
+    # Plain numbers: a tensor of them would have a GPU wait for its copy from the host.
+    red, green, blue = image.split(1, dim=1)
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
 def keep_color(stylized: Tensor, content: Tensor) -> Tensor:

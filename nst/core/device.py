@@ -14,6 +14,8 @@ from nst.errors import InputError
 
 # Frames of a video that are painted at a time, at the most; and their pixels, for memory's sake.
 MOST_FRAMES, MOST_LIVE_FRAMES, PIXELS_AT_A_TIME = 4, 2, 9_000_000
+# Frames in one pass on a GPU, at the most; and what a pass takes for a pixel, about.
+MOST_TOGETHER, BYTES_A_PIXEL = 8, 1000
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
@@ -22,6 +24,8 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 def choose_device(name: str) -> torch.device:
     """Return the device of a user's word: auto takes CUDA when it is there.
 
+    Whatever this PyTorch can compute on is taken under PyTorch's own name: cpu, cuda, mps, xpu.
+
     Raises:
         InputError: no such device, or it is absent.
     """
@@ -29,34 +33,68 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise InputError(f"--device is {name!r}; give auto, cpu, cuda or cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"--device {name}: PyTorch sees no such GPU here; give auto or cpu")
+    except RuntimeError as error:
+        raise InputError(
+            f"--device is {name!r}; give auto, cpu, cuda, cuda:N, mps or xpu"
+        ) from error
+    if problem := _what_is_missing(device):
+        raise InputError(f"--device {name}: {problem}; give auto or cpu")
     return device
 
 
-def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """Return the dtype to compute in: auto takes bfloat16 where it pays.
+def _what_is_missing(device: torch.device) -> str | None:
+    """Return why PyTorch cannot compute there, None where it can."""
+    kind = device.type
+    module, backend = getattr(torch, kind, None), getattr(torch.backends, kind, None)
+    if not hasattr(module, "is_available"):
+        return "PyTorch does not compute on such a device"
+    if not module.is_available():
+        if hasattr(backend, "is_built") and not backend.is_built():
+            return f"this PyTorch was built without {kind.upper()}"
+        return f"PyTorch finds no {kind.upper()} device here"
+    count = module.device_count() if hasattr(module, "device_count") else 1
+    if (device.index or 0) >= count:
+        return f"PyTorch finds {count} of these devices here, numbered from 0"
+    return None
 
-    On a GPU that is from compute capability 8 on. On a CPU its flags do not tell (bfloat16 is
-    twice as fast on one AVX-512 machine and slower on another), so one convolution is timed.
+
+def choose_dtype(precision: str, device: torch.device, gradients: bool = False) -> torch.dtype:
+    """Return the dtype to compute in: auto takes half precision where it pays.
+
+    On CUDA that is bfloat16 from compute capability 8 on, and float16 on 7, which has no other. On
+    a CPU its flags do not tell (bfloat16 is twice as fast on one AVX-512 machine and slower on
+    another), so one convolution is timed. Other devices compute in float32 unless told otherwise.
+
+    Args:
+        gradients: they are needed; float16 has too small a range for them.
+
+    Raises:
+        InputError: float16 was asked for, with gradients or on a CPU.
     """
+    if precision == "float16" and gradients:
+        raise InputError(
+            "--precision float16 has too small a range for gradients: give bfloat16 or float32"
+        )
+    if precision == "float16" and device.type == "cpu":
+        raise InputError("--precision float16 is slow on a CPU: give auto, bfloat16 or float32")
     if precision != "auto":
         return getattr(torch, precision)
     if device.type == "cuda":
-        fast = torch.cuda.get_device_capability(device)[0] >= 8
-    else:
-        fast = _convolution_seconds(torch.float32) > 1.3 * _convolution_seconds(torch.bfloat16)
+        generation = torch.cuda.get_device_capability(device)[0]
+        if generation == 7 and not gradients:
+            return torch.float16
+        return torch.bfloat16 if generation >= 8 else torch.float32
+    if device.type != "cpu":
+        return torch.float32
+    fast = _convolution_seconds(torch.float32) > 1.3 * _convolution_seconds(torch.bfloat16)
     return torch.bfloat16 if fast else torch.float32
 
 
 def free_memory(device: torch.device) -> int:
     """Return how many bytes can still be taken there; a large number where that is not known."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
     try:
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()
         free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
@@ -93,6 +131,19 @@ def _convolution_seconds(dtype: torch.dtype) -> float:
             F.conv2d(image, kernel, padding=1)
             times.append(time.perf_counter() - begin)
     return min(times)
+
+
+def frames_together(device: torch.device, size: tuple[int, int], live: bool) -> int:
+    """Return how many frames are to pass a net at once: one on a CPU, where it gains nothing.
+
+    Args:
+        live: each frame is wanted soon.
+    """
+    if device.type != "cuda" or live:
+        return 1
+    pixels = size[0] * size[1]
+    room = free_memory(device) // 2 // (pixels * BYTES_A_PIXEL)
+    return max(1, min(MOST_TOGETHER, PIXELS_AT_A_TIME // pixels, room))
 
 
 @contextmanager

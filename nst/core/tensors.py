@@ -10,12 +10,20 @@ from torch import Tensor
 from nst.errors import InputError
 
 
-def to_float(array: np.ndarray) -> Tensor:
+def to_float(array: np.ndarray, device: torch.device | None = None) -> Tensor:
     """Turn uint8 (H, W, 3) into an image (1, 3, H, W) in [0, 1].
 
-    The result keeps the array's order in memory (channels last), which convolutions on a CPU like.
+    The result keeps the array's order in memory (channels last), which convolutions like.
+
+    Args:
+        device: of the result; None is the CPU. To CUDA the 8 bits go, from pinned memory, and the
+            host does not wait for them.
     """
-    return torch.from_numpy(array).permute(2, 0, 1)[None].float().div_(255)
+    levels = torch.from_numpy(array)
+    if device is not None and device.type != "cpu":
+        levels = levels.pin_memory() if device.type == "cuda" else levels
+        levels = levels.to(device, non_blocking=True)
+    return levels.permute(2, 0, 1)[None].float().div_(255)
 
 
 def to_uint8(image: Tensor) -> np.ndarray:
@@ -23,8 +31,32 @@ def to_uint8(image: Tensor) -> np.ndarray:
 
     Truncation instead would darken by half a level each time a picture passes.
     """
-    levels = image.detach()[0].float().mul(255).round_().clamp_(0, 255).to(torch.uint8)
-    return levels.permute(1, 2, 0).contiguous().cpu().numpy()
+    return Download(image).array()
+
+
+class Download:
+    """An image (1, 3, H, W) on its way to the host as uint8 (H, W, 3), rounded and clamped.
+
+    From CUDA it goes to pinned memory, and only `array` waits for it.
+    """
+
+    def __init__(self, image: Tensor):
+        levels = image.detach()[0].float().mul(255).round_().clamp_(0, 255).to(torch.uint8)
+        levels = levels.permute(1, 2, 0).contiguous()
+        self._arrived = None
+        if levels.device.type != "cuda":
+            self._levels = levels.cpu()
+            return
+        self._levels = torch.empty(levels.shape, dtype=torch.uint8, pin_memory=True)
+        self._levels.copy_(levels, non_blocking=True)
+        self._arrived = torch.cuda.Event()
+        self._arrived.record()
+
+    def array(self) -> np.ndarray:
+        """Return it when it is there."""
+        if self._arrived:
+            self._arrived.synchronize()
+        return self._levels.numpy()
 
 
 def to_uint16(image: Tensor) -> np.ndarray:

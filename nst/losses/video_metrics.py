@@ -121,6 +121,8 @@ class Measurement:
         backward, forward = self.flow.both_ways(now.prepared, before.prepared)
         validity = resize(flow_validity(backward, forward), self.size)
         new_ground = resize(uncovered(backward, forward), self.size)
+        there = now.stylized.device
+        backward, validity, new_ground = (x.to(there) for x in (backward, validity, new_ground))
         backward = resize_flow(backward, self.size)
         pair = {"valid": float(validity.mean())}
         for (name, picture), (_, earlier) in zip(now.pictures(), before.pictures(), strict=True):

@@ -24,12 +24,15 @@ LOST_END = Fraction(1, 2)
 class Decoder:
     """The picture stream of a file, open from `start` on for `duration` seconds.
 
-    Of several streams it is the largest. `origin` is the time in the file that is 0 to its viewer,
-    `end` that where the span ends.
+    Of several streams it is the largest. With `gpu`, the number of a CUDA device, it decodes there
+    where FFmpeg and the codec can; its pictures come to the host all the same. `origin` is the time
+    in the file that is 0 to its viewer, `end` that where the span ends.
     """
 
-    def __init__(self, path: Path, start: Fraction, duration: Fraction | None) -> None:
-        self._path = path
+    def __init__(
+        self, path: Path, start: Fraction, duration: Fraction | None, gpu: int | None = None
+    ) -> None:
+        self._path, self._gpu = path, gpu
         self._open()
         self.origin = _origin(self.container, self.stream)
         self._start = self.origin + start
@@ -62,8 +65,14 @@ class Decoder:
         self.container.close()
 
     def _open(self) -> None:
+        path, hardware = os.path.abspath(self._path), _hardware(self._gpu)
         try:
-            self.container = av.open(os.path.abspath(self._path))
+            try:
+                self.container = av.open(path, **hardware)
+            except (av.FFmpegError, OSError):
+                if not hardware:
+                    raise
+                self.container = av.open(path)  # the GPU's decoder cannot be opened here
         except (av.FFmpegError, OSError) as error:
             reason = "it is another kind of file or cut short"
             if isinstance(error, PermissionError):
@@ -249,6 +258,19 @@ class _Clock:
         time = self.end if time is None else time
         self.end = time + (picture.duration or self._mean)
         return time
+
+
+def _hardware(gpu: int | None) -> dict:
+    """Return how to ask `av.open` for hardware decoding, nothing where there is none."""
+    if gpu is None:
+        return {}
+    try:
+        from av.codec.hwaccel import HWAccel, hwdevices_available
+    except ImportError:  # an older PyAV
+        return {}
+    if "cuda" not in hwdevices_available():
+        return {}
+    return {"hwaccel": HWAccel("cuda", device=str(gpu), allow_software_fallback=True)}
 
 
 def _origin(container: av.container.InputContainer, stream: av.VideoStream) -> Fraction:

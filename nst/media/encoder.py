@@ -13,6 +13,21 @@ from nst.media.frames import StreamInfo
 from nst.media.sound import EXPERIMENTAL, Sound
 from nst.media.yuv import from_rgb, has_alpha, known_matrix
 
+# NVIDIA's encoder of H.264, in FFmpeg; not every GPU has one.
+NVENC = "h264_nvenc"
+
+
+def working_codec(codec: str) -> str | None:
+    """Return a codec when it opens on this machine, else None."""
+    try:
+        trial = av.CodecContext.create(codec, "w")
+        trial.width, trial.height, trial.pix_fmt = 256, 256, "yuv420p"
+        trial.time_base = Fraction(1, 25)
+        trial.open()
+    except (ValueError, av.FFmpegError):
+        return None
+    return codec
+
 
 class FileEncoder:
     """A video file: pictures through an encoder, and the sound of `sound` beside them."""

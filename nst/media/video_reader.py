@@ -31,6 +31,8 @@ def open_video(
     rate: Fraction = Fraction(25),
     keep_alpha: bool = False,
     deinterlace: bool = False,
+    device: torch.device | None = None,
+    hwaccel: str = "none",
 ) -> "VideoReader | FolderReader | PictureReader | CameraReader":
     """Open a video file, a GIF, a picture, a folder of them or a camera, to be iterated once.
 
@@ -46,6 +48,8 @@ def open_video(
         rate: frames a second of a folder, or of a picture that does not move; others have theirs.
         keep_alpha: frames have their alpha, where there is one; else they are laid on white.
         deinterlace: make one picture of the two that interlaced ones are woven of.
+        device: where a video file's frames may be, if they go there in 8 bits; None is the CPU.
+        hwaccel: auto decodes a video file on the GPU that `device` is, where FFmpeg can.
 
     Raises:
         InputError: nothing to read there, or nothing in the span.
@@ -70,7 +74,7 @@ def open_video(
         raise InputError(f"{path}: no such file; give a video, a GIF or a folder of pictures")
     if path.is_file() and is_picture(path) and not _is_video_too(path):
         return PictureReader(path, first, length, Fraction(rate), keep_alpha)
-    return VideoReader(path, first, length, keep_alpha, deinterlace)
+    return VideoReader(path, first, length, keep_alpha, deinterlace, device, hwaccel)
 
 
 class VideoReader:
@@ -83,8 +87,12 @@ class VideoReader:
         duration: Fraction | None,
         keep_alpha: bool = False,
         deinterlace: bool = False,
+        device: torch.device | None = None,
+        hwaccel: str = "none",
     ) -> None:
-        self._decoder, self._keep_alpha = Decoder(path, start, duration), keep_alpha
+        self._keep_alpha, self._device = keep_alpha, device
+        on_gpu = hwaccel == "auto" and device is not None and device.type == "cuda"
+        self._decoder = Decoder(path, start, duration, device.index or 0 if on_gpu else None)
         try:
             self._pictures = self._decoder.pictures()
             if deinterlace:
@@ -129,7 +137,8 @@ class VideoReader:
         elif array.dtype == np.uint16:
             image = torch.from_numpy(colors.astype(np.float32) / top).permute(2, 0, 1)[None]
         else:
-            image = to_float(np.ascontiguousarray(colors))
+            device = None if transparent else self._device
+            image = to_float(np.ascontiguousarray(colors), device)
         duration = picture.duration or 0
         if not transparent or (self._decoder.is_gif and array[..., 3].min() == top):
             return Frame(image.contiguous(), pts, duration)

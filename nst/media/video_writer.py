@@ -2,7 +2,8 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -11,15 +12,16 @@ import numpy as np
 import torch
 
 from nst.core.places import Place
-from nst.core.tensors import resize, to_uint8, to_uint16
+from nst.core.tensors import Download, resize, to_uint8, to_uint16
 from nst.core.threads import interrupts_held_back
 from nst.errors import InputError
-from nst.media.encoder import FileEncoder, pixel_formats
+from nst.media.encoder import NVENC, FileEncoder, pixel_formats, working_codec
 from nst.media.frames import Frame, StreamInfo, on_white
 from nst.media.gif import GifEncoder
 from nst.media.picture_writer import PictureWriter
 from nst.media.sound import ENCODERS
 
+AHEAD = 2  # frames on their way from a GPU while one is encoded
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -32,6 +34,7 @@ def create_video(
     keep_audio: bool = True,
     threads: int = 0,
     pix_fmt: str | None = None,
+    on_gpu: bool = False,
 ) -> "VideoWriter":
     """Create a video of the kind that the ending names: a file, a GIF or a folder of PNGs.
 
@@ -50,6 +53,7 @@ def create_video(
         threads: of the encoder; 0 is one a core.
         pix_fmt: FFmpeg's name of the pixels to write, such as yuv420p10le; None suits the codec. A
             folder takes rgb24 and rgb48.
+        on_gpu: without a `codec`, take a GPU's H.264 encoder for mp4, mkv and mov where it works.
 
     Raises:
         InputError: nothing can be written there or like this.
@@ -71,9 +75,13 @@ def create_video(
         elif suffix == ".gif":
             encoder = GifEncoder(place.part, info)
         else:
+            if codec is None and on_gpu and suffix in (".mp4", ".mkv", ".mov") and not pix_fmt:
+                codec = working_codec(NVENC)
             codec = codec or default_codec(path)
             options = {"crf": f"{crf:g}"}
-            if "x26" in codec:
+            if codec.endswith("_nvenc"):
+                options = {"rc": "vbr", "cq": f"{crf:g}", "b": "0"}
+            elif "x26" in codec:
                 options["preset"] = preset
             elif "vp9" in codec:
                 options |= {"deadline": "good", "cpu-used": "5", "row-mt": "1"}
@@ -119,6 +127,7 @@ class VideoWriter:
         self._alpha = False
         self._last = -1
         self._open = True
+        self._coming: deque[tuple[Callable[[], np.ndarray], int, int]] = deque()
 
     def write(self, frame: Frame) -> None:
         """Append a frame; one that is not later than the last comes one tick after it.
@@ -127,13 +136,29 @@ class VideoWriter:
             InputError: no space left.
             ValueError: it differs from the first frame in size.
         """
-        array = self._array(frame)
-        if self._shape not in (None, array.shape):
-            raise ValueError(f"frame of shape {array.shape} after one of {self._shape}")
-        self._shape = array.shape
+        shape = tuple(frame.image.shape[-2:])
+        if self._shape not in (None, shape):
+            raise ValueError(f"frame of shape {shape} after one of {self._shape}")
+        coming = self._coming_array(frame)
+        self._shape = shape
         self._last = max(frame.pts, self._last + 1)
-        with interrupts_held_back(), self._explained():
-            self._encoder.write(array, self._last, frame.duration)
+        self._coming.append((coming, self._last, frame.duration))
+        # From a GPU the next frames come while this one is encoded.
+        self._encode(AHEAD if frame.image.device.type == "cuda" else 0)
+
+    def _encode(self, left: int) -> None:
+        """Encode the frames that are on their way, but for so many."""
+        while len(self._coming) > left:
+            array, pts, duration = self._coming.popleft()
+            with interrupts_held_back(), self._explained():
+                self._encoder.write(array(), pts, duration)
+
+    def _coming_array(self, frame: Frame) -> Callable[[], np.ndarray]:
+        """Return what gives the frame's array; from a GPU it is on its way."""
+        if self._encoder.depth == 8 and frame.alpha is None and not self._alpha:
+            return Download(frame.image).array
+        array = self._array(frame)
+        return lambda: array
 
     def _array(self, frame: Frame) -> np.ndarray:
         """Return a frame as the encoder takes it: 8 or 16 bits, with alpha where that is held.
@@ -161,6 +186,7 @@ class VideoWriter:
             raise InputError(f"{self._path}: not one frame to write; nothing is written")
         with interrupts_held_back():
             try:
+                self._encode(0)
                 with self._explained():
                     self._encoder.finish(complete)
                     self._place.keep()

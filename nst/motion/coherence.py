@@ -37,6 +37,11 @@ class Motion:
     flow: Tensor
     validity: Tensor
 
+    def to(self, device: torch.device) -> "Motion":
+        """Return it on a device; nothing waits for what goes there."""
+        flow, validity = (x.to(device, non_blocking=True) for x in (self.flow, self.validity))
+        return Motion(flow, validity)
+
     def trusted(self, size: tuple[int, int]) -> Tensor:
         """Return the validity (1, 1, *size)."""
         return stretch(self.validity, size)

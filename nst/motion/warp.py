@@ -84,8 +84,10 @@ def remap(image: Tensor, places: Tensor, sharp: bool = False, periodic: bool = F
 
 def _sample(image: Tensor, places: Tensor, mode: str) -> Tensor:
     height, width = image.shape[-2:]
-    scale = torch.tensor([max(width - 1, 1), max(height - 1, 1)]).to(places)
-    grid = (places / scale.view(1, 2, 1, 1) * 2 - 1).permute(0, 2, 3, 1).to(image.dtype)
+    # Plain numbers: a tensor of them would have a GPU wait for its copy from the host.
+    x, y = places.unbind(1)
+    grid = torch.stack([x / max(width - 1, 1), y / max(height - 1, 1)], 3) * 2 - 1
+    grid = grid.to(image.dtype)
     return F.grid_sample(image, grid, mode, padding_mode="border", align_corners=True)
 
 
@@ -100,8 +102,8 @@ def flow_ends(flow: Tensor) -> Tensor:
     """Return where each pixel's flow ends, (N, 2, H, W), x then y."""
     height, width = flow.shape[-2:]
     positions = flow.clone()
-    positions[:, 0] += torch.arange(width).to(flow)
-    positions[:, 1] += torch.arange(height).to(flow)[:, None]
+    positions[:, 0] += torch.arange(width, dtype=flow.dtype, device=flow.device)
+    positions[:, 1] += torch.arange(height, dtype=flow.dtype, device=flow.device)[:, None]
     return positions
 
 
@@ -110,9 +112,8 @@ def resize_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = flow.shape[-2:]
     if (height, width) == tuple(size):
         return flow
-    scale = torch.tensor([size[1] / width, size[0] / height]).to(flow)
-    scaled = flow * scale.view(1, 2, 1, 1)  # before: it is small more often than not
-    return stretch(scaled, size)
+    x, y = flow.split(1, dim=1)  # scaled before: it is small more often than not
+    return stretch(torch.cat([x * (size[1] / width), y * (size[0] / height)], 1), size)
 
 
 def flow_validity(flow: Tensor, reverse: Tensor) -> Tensor:

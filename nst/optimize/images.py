@@ -49,6 +49,8 @@ def optimize_pictures(
         InputError: something the user gave is wrong; nothing is written then.
     """
     begun = time.perf_counter()
+    device = choose_device(config.device)
+    dtype = choose_dtype(config.precision, device, gradients=True)
     styles, content_masks, style_masks = _load_styles(config)
     chosen = usable(
         [(*job, None) for job in jobs],
@@ -58,8 +60,6 @@ def optimize_pictures(
     if config.init_image not in ("content", "style", "noise"):
         read_picture(Path(config.init_image))
     keep_memory()
-    device = choose_device(config.device)
-    dtype = choose_dtype(config.precision, device)
     vgg = VGGFeatures(load_vgg19(config.vgg), config.pooling).to(device, dtype)
     if config.content_path.is_dir():
         make_folder(jobs[0][1].parent)

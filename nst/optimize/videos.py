@@ -48,12 +48,12 @@ def optimize_video(
         InputError: something the user gave is wrong; nothing is written then.
     """
     begun = time.perf_counter()
+    device = choose_device(config.device)
+    dtype = choose_dtype(config.precision, device, gradients=True)
     styles = _load_styles(config)
     if config.report:
         check_place(config.report, "--report")
     keep_memory()
-    device = choose_device(config.device)
-    dtype = choose_dtype(config.precision, device)
     flow = None
     if config.flow != "none":
         flow = FlowEstimator(config.flow, config.flow_long_side, device)

@@ -1,8 +1,8 @@
 """Help texts and choices that several commands share."""
 
-DEVICE_HELP = "auto, cpu, cuda or cuda:N; auto takes a GPU when there is one"
-PRECISION_HELP = "auto takes bfloat16 where this machine computes it faster"
-PRECISIONS = ("auto", "float32", "bfloat16")
+DEVICE_HELP = "auto, cpu, cuda, cuda:N, mps or xpu; auto takes CUDA when it is there"
+PRECISION_HELP = "auto takes half precision where this machine computes it faster"
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 QUIET_HELP = "show no progress, print no summary"
 SEED_HELP = "seed of all random numbers"
 VGG_HELP = "VGG-19 weights; none looks for them and downloads them"

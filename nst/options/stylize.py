@@ -321,6 +321,12 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         group="encoding",
         metavar="NAME",
     )
+    hwaccel: str = option(
+        "auto",
+        help="auto decodes on the GPU when the net is there and FFmpeg can; none on the CPU",
+        group="encoding",
+        choices=("auto", "none"),
+    )
     crf: int = option(
         18,
         help="encoder's quality: lower is better and makes larger files",

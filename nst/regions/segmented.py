@@ -57,7 +57,7 @@ class SegmentedMasks:
         else:
             last, masks = motion.carry(torch.cat([self._last, self._masks])).chunk(2)
             last = self._look(frame, size) if self.looked else last
-            trusted = DOUBTED + (1 - DOUBTED) * motion.trusted(size)
+            trusted = DOUBTED + (1 - DOUBTED) * motion.trusted(size).to(masks.device)
             masks = torch.lerp(last, masks, MEMORY * trusted)
         if self.looked:
             self._age = 0

@@ -36,15 +36,18 @@ def code_tuner(
     """Return what turns a style picture (1, 3, H, W) and its code (1, D) into a better code.
 
     Args:
-        net: on the CPU, in float32.
+        net: in float32; the code is tuned on its device.
         contents: gives images to paint, when the first picture is tuned; they are taken in turn.
         precision: of VGG-19's pass, see `choose_dtype`.
     """
+    device = net.output.weight.device
 
     @cache
     def prepared() -> tuple[VGGFeatures, list[Tensor], list[dict[str, Tensor]]]:
-        vgg = VGGFeatures(load_vgg19_front()).to(choose_dtype(precision, torch.device("cpu")))
-        small = [_small(content) for content in contents()]
+        wanted = "auto" if precision == "float16" else precision  # too small for gradients
+        dtype = choose_dtype(wanted, device, gradients=True)
+        vgg = VGGFeatures(load_vgg19_front()).to(device, dtype)
+        small = [_small(content).to(device) for content in contents()]
         with torch.no_grad():
             return vgg, small, [vgg(content, CONTENT_LAYERS) for content in small]
 
@@ -52,9 +55,11 @@ def code_tuner(
         if not steps:
             return code
         vgg, images, targets = prepared()
+        home = code.device
         with torch.no_grad():
-            grams = {layer: gram_matrix(x) for layer, x in vgg(picture, STYLE_LAYERS).items()}
-        code = code.detach().clone().requires_grad_()
+            features = vgg(picture.to(device), STYLE_LAYERS)
+            grams = {layer: gram_matrix(x) for layer, x in features.items()}
+        code = code.detach().to(device, copy=True).requires_grad_()
         optimizer = torch.optim.Adam([code], RATE, betas=(0.9, 0.99))
         slower = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: (1 - k / steps) ** 0.5)
         for step in tracked(range(steps), "tuning the style", steps, "step", on_progress):
@@ -67,7 +72,7 @@ def code_tuner(
             loss.backward()
             optimizer.step()
             slower.step()
-        return code.detach()
+        return code.detach().to(home)
 
     return tune
 

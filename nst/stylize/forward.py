@@ -1,5 +1,7 @@
 """One pass of a trained net over one image."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,7 +18,7 @@ SMALL_SIDE = 160  # of the copy on which the identity's loss of light and colour
 
 @torch.inference_mode()
 def stylize(
-    net: TransformerNet,
+    net: Callable[..., Tensor],
     image: Tensor,
     codes: Tensor,
     dtype: torch.dtype,
@@ -26,40 +28,58 @@ def stylize(
     folded: Tensor | None = None,
     grain: Tensor | None = None,
 ) -> Tensor:
-    """Stylize one image (1, 3, H, W) with codes (K, D), computed in `dtype`, returned in float32.
+    """Stylize images (N, 3, H, W) with codes (K, D), computed in `dtype`, returned in float32.
 
     Instance norm discards the mean brightness and saturation of the image, so even the identity's
     code changes them a little. That error is of low frequency: it is measured on a small copy and
     added back in proportion to the identity's weight in the code.
 
     Args:
+        net: a `TransformerNet`, or what calls one.
         identity: the identity's code (1, D).
         identity_weight: its weight in the codes, 0 to 1; one for all, or (K,).
-        weights: style weights (1, K, H, W); None is for one code.
+        weights: style weights (N, K, H, W); None is for one code.
         folded: with `weights`, the codes (K, D) that `TransformerNet.folded` gives.
-        grain: (1, 3, H, W), for `with_grain`; less of it where the identity is.
+        grain: (N, 3, H, W), for `with_grain`; less of it where the identity is.
     """
-    weights = codes.new_ones(1, 1) if weights is None else weights
-    if weights.ndim == 4 and torch.equal(weights, weights[..., :1, :1].expand_as(weights)):
+    weights = codes.new_ones(len(image), 1) if weights is None else weights
+    if weights.ndim == 4 and _is_constant(weights):
         weights = weights[..., 0, 0]  # exactly the picture without a map
     mapped = weights.ndim == 4
-    given = torch.as_tensor(identity_weight, device=image.device)
-    shares: Tensor | float = 0.0
-    if identity is not None and given.any():
-        each = torch.einsum("nk...,k->n...", weights, given.expand(len(codes)))[:, None]
-        shares = each if mapped else each[..., None, None]
+    shares = _identity_map(identity_weight, weights) if identity is not None else 0.0
     seen = with_grain(image, None if grain is None else grain * (1 - shares))
     painted = net(seen.to(dtype), folded if mapped else codes, weights).float()
-    if identity is None or isinstance(shares, float):
+    if identity is None or (isinstance(shares, float) and not shares):
         return painted
     size = size_of(image)
     small = resize(image, fit(size, min(max(size), SMALL_SIDE)))
     if min(small.shape[-2:]) < LEAST_SIDE:
         small = image
-    lost = small - net(small.to(dtype), identity, identity.new_ones(1, 1)).float()
+    lost = small - net(small.to(dtype), identity, identity.new_ones(len(small), 1)).float()
     broad = F.avg_pool2d(F.pad(lost, (2, 2, 2, 2), mode="replicate"), 5, 1)
     broad = F.interpolate(broad, size=size, mode="bilinear", align_corners=False)
     return (painted + shares * broad).clamp(0, 1)
+
+
+def _is_constant(weights: Tensor) -> bool:
+    """Tell whether a map of weights is the same everywhere, where that can be known at once.
+
+    A GPU would have to finish all it was given before it could answer; there it is taken for a map.
+    """
+    if weights.device.type != "cpu":
+        return False
+    return torch.equal(weights, weights[..., :1, :1].expand_as(weights))
+
+
+def _identity_map(weight: float | Tensor, weights: Tensor) -> float | Tensor:
+    """Return the identity's weight at each pixel (N, 1, H, W) or (N, 1, 1, 1), or one for all."""
+    if not isinstance(weight, Tensor):
+        return float(weight)
+    if weight.device.type == "cpu" and not weight.any():
+        return 0.0
+    of_codes = weight.to(weights.device).expand(weights.shape[1])
+    of_pixels = torch.einsum("nk...,k->n...", weights, of_codes)[:, None]
+    return of_pixels if weights.ndim == 4 else of_pixels[..., None, None]
 
 
 def with_grain(image: Tensor, grain: Tensor | None) -> Tensor:

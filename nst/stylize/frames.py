@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -17,8 +18,10 @@ from nst.regions.given import GivenMasks
 from nst.regions.segmented import SegmentedMasks
 from nst.regions.spec import Regions
 from nst.styles.codes import CrossFade
+from nst.stylize.batches import ShrinkingBatches, in_groups
 from nst.stylize.forward import FoldedCodes, stylize, with_grain
 from nst.stylize.paint import Paint
+from nst.stylize.recorded import RecordedNet
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,12 @@ def followed(
         image = frame.image.to(device)
         motion = tracker.follow(image) if tracker else None
         weights = masks.follow(image, motion).to(device) if masks else None
+        motion = motion.to(device) if motion else None
         noise = None
         if grain:
             moving = moving or MovingGrain(size_of(image), device=device)
             # Without a tracker the grain is the canvas's own, and stands still.
-            flow = (motion.flow.to(device), motion.validity.to(device)) if motion else (None,)
+            flow = (motion.flow, motion.validity) if motion else (None,)
             noise = moving.follow(*flow).mul(grain)
         yield Scene(replace(frame, image=image), motion, weights, noise)
 
@@ -76,6 +80,7 @@ def stylize_frames(
     workers: int = 1,
     waiting: int = 1,
     keep_alone: bool = False,
+    together: int = 1,
 ) -> Iterator[PaintedFrame]:
     """Paint what `followed` gives, frame by frame; each result keeps its frame's time.
 
@@ -84,8 +89,9 @@ def stylize_frames(
         preserve_color: none, luminance or histogram, see `color.restore_color`.
         fade: brings each frame's own code and identity's weight.
         regions: whose weights the scenes have.
-        workers, waiting: see `in_order`; frames that pass the net at the same time.
+        workers, waiting: see `in_order`; passes of the net at the same time.
         keep_alone: give each frame as painted without memory, too.
+        together: frames in one pass, at most.
     """
 
     def finished(image: Tensor, scene: Scene) -> Tensor:
@@ -95,8 +101,9 @@ def stylize_frames(
         return image
 
     memory = VideoMemory(temporal_blend)
-    jobs = _jobs(scenes, paint, fade)
-    for scene, image in in_order(partial(_stylized, paint), jobs, workers, waiting):
+    groups = in_groups(_jobs(scenes, paint, fade), together, _can_share_a_pass)
+    work = ShrinkingBatches(partial(_stylized, paint, RecordedNet(paint.net)))
+    for scene, image in chain.from_iterable(in_order(work, groups, workers, waiting)):
         alone = finished(image, scene) if keep_alone else None
         image = memory.update(image, scene.motion) if temporal_blend else image
         result = replace(scene.frame, image=finished(image, scene))
@@ -125,17 +132,34 @@ def _jobs(scenes: Iterable[Scene], paint: Paint, fade: CrossFade | None) -> Iter
         yield _Job(scene, codes, weight, folded)
 
 
-def _stylized(paint: Paint, job: _Job) -> tuple[Scene, Tensor]:
-    scene = job.scene
-    image = stylize(
-        paint.net,
-        scene.frame.image,
-        job.codes,
+def _can_share_a_pass(first: _Job, second: _Job) -> bool:
+    """Tell whether two frames are of one size and painted with the same codes."""
+    return (
+        first.codes is second.codes
+        and first.identity_weight is second.identity_weight
+        and first.folded is second.folded
+        and first.scene.frame.image.shape == second.scene.frame.image.shape
+    )
+
+
+def _stylized(paint: Paint, net: RecordedNet, jobs: list[_Job]) -> list[tuple[Scene, Tensor]]:
+    """Stylize frames that can share a pass."""
+    scenes, first = [job.scene for job in jobs], jobs[0]
+    images = stylize(
+        net,
+        torch.cat([scene.frame.image for scene in scenes]),
+        first.codes,
         paint.dtype,
         paint.identity,
-        job.identity_weight,
-        scene.weights,
-        job.folded,
-        scene.grain,
+        first.identity_weight,
+        _together([scene.weights for scene in scenes]),
+        first.folded,
+        _together([scene.grain for scene in scenes]),
     )
-    return scene, image
+    return list(zip(scenes, images.split(1), strict=True))
+
+
+def _together(parts: list[Tensor | None]) -> Tensor | None:
+    """Return what all frames have, or none has, as one batch."""
+    found = [part for part in parts if part is not None]
+    return torch.cat(found) if found else None

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nst.core.color import restore_color
+from nst.core.device import choose_device
 from nst.core.files import make_folder
 from nst.core.progress import OnProgress, collected_warnings, tracked
 from nst.core.reports import PictureReport
@@ -39,6 +40,7 @@ def one_pass_pictures(
         InputError: something the user gave is wrong; nothing is written then.
     """
     begun = time.perf_counter()
+    choose_device(config.device)  # refuses one that is absent before anything is read
     plans: Sequence[Path | None] = mask_targets or (None,) * len(jobs)
     if plans[0] and jobs[0][1].absolute() == plans[0].absolute():
         raise InputError(f"--mask-output is --output, {jobs[0][1]}: give another name")

@@ -133,7 +133,8 @@ def mix_paint(
     """
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
-    tune = code_tuner(checkpoint.net, contents, config.refine_steps, config.precision, on_progress)
+    exact = placed(checkpoint.net, device, torch.float32)
+    tune = code_tuner(exact, contents, config.refine_steps, config.precision, on_progress)
     options = config.strength, config.style_scale, tune
     codes, weights = style_codes(checkpoint, styles.painted, *options)
     fade_to, scaled = None, None
@@ -150,8 +151,10 @@ def mix_paint(
         scaled = torch.stack([found for found, _ in at_scales]).to(device)
     net = net or placed(checkpoint.net, device, dtype)
     identity = checkpoint.codes[:1].to(device)
+    # On the device, but for the frequent 0: that is to be known without waiting for a GPU.
+    weight = weights.to(device) if weights.any() else 0.0
     return Paint(
-        net, codes.to(device), dtype, identity, weights, fade_to, checkpoint.grain,
+        net, codes.to(device), dtype, identity, weight, fade_to, checkpoint.grain,
         checkpoint.scales, scaled, config.style_scale,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from nst.core.device import frame_workers
+from nst.core.device import choose_device, frame_workers, frames_together
 from nst.core.files import check_place, write_json
 from nst.core.progress import OnProgress, collected_warnings, tracked
 from nst.core.reports import VideoReport
@@ -60,17 +60,20 @@ def one_pass_video(
     if config.output_video is None and on_frame is None:
         raise InputError("nothing would be seen: give --output-video, --show or both")
     begun = time.perf_counter()
+    choose_device(config.device)  # refuses one that is absent before anything is read
     with collected_warnings() as warned:
         styles = read_styles(config)
         checkpoint = styles.load(config.checkpoint, "fast")
         paint = mix_paint(config, checkpoint, styles, lambda: _sample(config), on_progress)
-        measured = _measurement(config, checkpoint, styles)
-        with _painted(config, paint, styles) as (info, frames), _written(config, info) as writers:
+        measured = _measurement(config, checkpoint, styles, paint.device)
+        with (
+            _painted(config, paint, styles) as (info, frames),
+            _written(config, info, paint.device) as writers,
+        ):
             painting, complete = time.perf_counter(), True
             for frame in tracked(frames, "stylizing", info.frames, "frame", on_progress):
                 writers.write(frame)
-                alone = None if frame.alone is None else frame.alone.cpu()
-                measured.add(frame.original.image.cpu(), frame.result.image.cpu(), alone)
+                measured.add(frame.original.image, frame.result.image, frame.alone)
                 if on_frame and on_frame(frame) is False:
                     complete = False
                     break
@@ -91,12 +94,12 @@ def one_pass_video(
     )
 
 
-def _opened(config: VideoConfig):
+def _opened(config: VideoConfig, device: torch.device | None = None):
     """Open the part of the video that is wanted, with its alpha where the output can hold it."""
     span = (config.input_video, config.start, config.duration, frame_rate(config.rate))
     output = config.output_video
     keep_alpha = output is not None and holds_alpha(output, config.codec, config.pix_fmt)
-    return open_video(*span, keep_alpha, config.deinterlace)
+    return open_video(*span, keep_alpha, config.deinterlace, device, config.hwaccel)
 
 
 def _sample(config: VideoConfig) -> list[Tensor]:
@@ -120,7 +123,7 @@ def _painted(
     live = is_live(str(config.input_video))
     ahead = nullcontext if live else in_background
     with ExitStack() as stack:
-        reader = stack.enter_context(_opened(config))
+        reader = stack.enter_context(_opened(config, paint.device))
         size = working_size(reader.info.size, config.long_side, config.input_video, LEAST_SIDE)
         info = replace(reader.info, size=size)
         paint = paint.for_size(size)
@@ -132,7 +135,7 @@ def _painted(
         masks = stack.enter_context(
             video_masks(config, styles.regions, paint.device, paint.dtype, info.rate)
         )
-        resized = stack.enter_context(ahead(_resized(reader, size, config.mirror)))
+        resized = stack.enter_context(ahead(_resized(reader, paint.device, size, config.mirror)))
         tracker = _tracker(config, paint, styles)
         scenes = followed(resized, paint.device, tracker, masks, paint.grain)
         painted = stylize_frames(
@@ -145,6 +148,7 @@ def _painted(
             workers,
             waiting=0 if live else 1,
             keep_alone=bool(config.report and config.temporal_blend),
+            together=frames_together(paint.device, size, live),
         )
         yield info, stack.enter_context(in_background(painted, depth=1 if live else 2))
 
@@ -155,15 +159,19 @@ def _tracker(config: VideoConfig, paint: Paint, styles: Styles) -> MotionTracker
     return MotionTracker(FlowEstimator(config.flow, config.flow_long_side, paint.device))
 
 
-def _resized(frames: Iterable[Frame], size: tuple[int, int], mirror: bool) -> Iterator[Frame]:
+def _resized(
+    frames: Iterable[Frame], device: torch.device, size: tuple[int, int], mirror: bool
+) -> Iterator[Frame]:
     for frame in frames:
-        image, alpha = resize(frame.image, size), frame.alpha
+        image, alpha = resize(frame.image.to(device), size), frame.alpha
         if mirror:
             image, alpha = image.flip(3), None if alpha is None else alpha.flip(3)
         yield replace(frame, image=image, alpha=alpha)
 
 
-def _measurement(config: VideoConfig, checkpoint: Checkpoint, styles: Styles) -> Measurement:
+def _measurement(
+    config: VideoConfig, checkpoint: Checkpoint, styles: Styles, device: torch.device
+) -> Measurement:
     """Return what measures the result: each frame for a report, a few otherwise."""
     if not config.report:
         return Measurement(FlowEstimator("dis"), SAMPLE_SIDE, SAMPLE_EVERY)
@@ -174,7 +182,7 @@ def _measurement(config: VideoConfig, checkpoint: Checkpoint, styles: Styles) ->
             raise InputError("there is more than one style")
         return style_pictures(checkpoint, styles.style or first_style(checkpoint))
 
-    return build_measurement(pictures, lambda: VGGFeatures(load_vgg19()))
+    return build_measurement(pictures, lambda: VGGFeatures(load_vgg19()).to(device))
 
 
 @dataclass(frozen=True)
@@ -193,7 +201,7 @@ class _Writers:
 
 
 @contextmanager
-def _written(config: VideoConfig, info: StreamInfo) -> Iterator[_Writers]:
+def _written(config: VideoConfig, info: StreamInfo, device: torch.device) -> Iterator[_Writers]:
     """Open the files to write; see `create_video` for what becomes of them in case of an error."""
     output, masks = config.output_video, config.mask_output
     if output and masks and masks.absolute() == output.absolute():
@@ -209,6 +217,7 @@ def _written(config: VideoConfig, info: StreamInfo) -> Iterator[_Writers]:
                 preset=config.preset,
                 keep_audio=config.keep_audio,
                 pix_fmt=config.pix_fmt,
+                on_gpu=device.type == "cuda",
             )
             video = stack.enter_context(create)
         if masks:

@@ -50,6 +50,8 @@ def train(config: TrainConfig) -> None:
 
 
 def _train(config: TrainConfig, rank: int, world: int) -> None:
+    device = choose_device(config.device)
+    dtype = choose_dtype(config.precision, device, gradients=True)
     torch.manual_seed(config.seed)
     check_output(config)
     check(config)
@@ -66,10 +68,8 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
     if config.resume:
         check_same_run(config, run)
     keep_memory()
-    device = choose_device(config.device)
-    dtype = choose_dtype(config.precision, device)
     # On a CPU the norms' backward pass is twice as slow in bfloat16 as in float32.
-    net_dtype = dtype if device.type == "cuda" else torch.float32
+    net_dtype = dtype if device.type != "cpu" else torch.float32
     checkpoint = start(config, targets.files if isinstance(targets, StyleTable) else {})
     checkpoint.training.update(describe(config, dtype, len(contents), world))
 
