@@ -11,9 +11,9 @@ import pytest
 from corpus import CASES, Case, make
 from second_reader import Seen, look
 
-from nst.commands.stylize import stylize_video
 from nst.options.stylize import VideoConfig
 from nst.stylize import frames
+from nst.stylize.videos import one_pass_video
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def run(case: Case, identity, tiny_path, tmp_path) -> None:
     output = tmp_path / f"out{case.to}"
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        stylize_video(
+        one_pass_video(
             VideoConfig(
                 input_video=str(source),
                 output_video=output,
