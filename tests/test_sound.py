@@ -138,6 +138,14 @@ def test_pcm_in_an_mp4_is_what_every_player_knows(sources, tmp_path, name, endin
         assert container.streams.audio[0].codec_context.name == "aac"
 
 
+def test_sound_that_sets_in_at_once_does_not_overshoot(sources, tmp_path):
+    through(sources["studio.mov"], tmp_path / "out.mp4")
+    before, after = (
+        np.abs(heard(path)[0]).max() for path in (sources["studio.mov"], tmp_path / "out.mp4")
+    )
+    assert 20 * np.log10(after / before) < 1
+
+
 def test_what_a_container_takes_is_copied_bit_by_bit(sources, tmp_path):
     for name, ending in (("side.mkv", ".mp4"), ("high.mkv", ".mp4"), ("old.mpg", ".mkv")):
         through(sources[name], tmp_path / f"out{ending}")
