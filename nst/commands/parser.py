@@ -20,7 +20,7 @@ def parse(
     argv: Sequence[str] | None = None,
     prog: str | None = None,
 ) -> tuple[Any, str | None]:
-    """Return the options of a command line and its TOML file, and how that file was chosen.
+    """Return the options of a command line and its TOML file; and the recipe, if none was given.
 
     `--help` and `--help-all` print and leave by SystemExit, as argparse does.
 
@@ -45,9 +45,9 @@ def parse(
         _build_parser(config_class, description, prog, everything=True).print_help()
         parser.exit()
     path = flags.pop("config", None)
-    source, file = f"--config {path}", path and find_recipe(path)
-    if path is None and config_class.recipe:
-        source, file = f"recipe {config_class.recipe}", included_recipe(config_class.recipe)
+    recipe = config_class.recipe if path is None else None
+    source = f"recipe {recipe}" if recipe else f"--config {path}"
+    file = included_recipe(recipe) if recipe else path and find_recipe(path)
     stored = read_toml(file, specs, source) if file else {}
     flags = {k: convert(v, specs[k], flag_of(k), typed=False) for k, v in flags.items()}
     for name in flags:
@@ -61,7 +61,7 @@ def parse(
     method = method_of(config_class, values)
     refuse_other_methods(specs.values(), method, flags)
     refuse_other_methods(specs.values(), method, stored, f"{source}: ")
-    return config_class(**values), source if file else None
+    return config_class(**values), recipe
 
 
 def method_of(config_class: type[Checked], values: dict) -> str | None:
@@ -148,7 +148,7 @@ def _build_parser(
             group.add_argument(flag_of(spec.name), dest=spec.name, help=text, **more)
     last = parser.add_argument_group("help") if everything else common[1]
     recipe = f" [{config_class.recipe}]" if config_class.recipe else ""
-    text = "TOML file of options, or an included one's name; flags win over it" + recipe
+    text = "options from a TOML file or an included recipe" + recipe
     last.add_argument("--config", type=Path, metavar="FILE", help=text)
     last.add_argument("-h", "--help", action="help", help="show the common options and stop")
     last.add_argument("--help-all", action="store_true", help="show every option and stop")

@@ -34,10 +34,10 @@ def run(
     with warnings.catch_warnings(), _ended_by_signals() as received:
         warnings.showwarning = _show_warning
         try:
-            config, source = parse(config_class, description, argv, prog)
+            config, recipe = parse(config_class, description, argv, prog)
             first = os.environ.get("RANK", "0") == "0"  # of several processes one speaks
-            if config_class.recipe and source and first and not config.quiet:
-                print(f"options of {source}", file=sys.stderr)
+            if recipe and first and not config.quiet:
+                print(f"taking the recipe {recipe}; --config names another", file=sys.stderr)
             answer = main(config)
             if answer:
                 print(answer)

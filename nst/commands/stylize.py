@@ -6,8 +6,10 @@ What needs torch is imported late: `--help` and usage errors must not wait for i
 import os
 from dataclasses import replace
 
+from nst.core.forecast import tell
 from nst.core.reports import PictureReport
 from nst.errors import IncompleteError, InputError
+from nst.options.optimize import OPTIMIZE
 from nst.options.stylize import PictureConfig, VideoConfig
 
 
@@ -24,7 +26,7 @@ def stylize_pictures(config: PictureConfig) -> PictureReport:
         raise InputError("--output must be given: where to write the picture")
     jobs = pair_files(config.content_path, config.output)
     with bars(config.quiet) as on_progress:
-        if config.method == "optimize":
+        if config.method == OPTIMIZE:
             from nst.optimize.images import optimize_pictures
 
             return optimize_pictures(config, jobs, on_progress)
@@ -49,6 +51,9 @@ def pictures(config: PictureConfig) -> str | None:
     from nst.commands.summary import pictures_summary
 
     with painted_place(config) as output:
+        if config.method == OPTIMIZE:
+            line = f"optimizing the pixels of {output}, {config.steps} steps at each size"
+            tell(f"{line}; Ctrl-C keeps what is done", config.quiet)
         report = stylize_pictures(replace(config, output=output))
     if report.left_out:
         names = ", ".join(path.name for path in report.left_out[:3])
@@ -68,5 +73,8 @@ def video(config: VideoConfig) -> str | None:
     from nst.api import run_video
     from nst.commands.summary import video_summary
 
+    if config.method == OPTIMIZE:
+        line = "optimizing each frame, which is slow; Ctrl-C keeps the finished ones for --resume"
+        tell(line, config.quiet)
     report = run_video(config)
     return None if config.quiet else video_summary(report)

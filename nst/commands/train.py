@@ -26,7 +26,8 @@ def train(config: TrainConfig) -> str | None:
         config = replace(config, output=output)
         time = f"{config.minutes:g} min" if config.minutes else f"{config.steps} steps"
         first = int(os.environ.get("RANK", 0)) == 0
-        tell(f"training {output} on {config.style_dir} for {time}", config.quiet or not first)
+        line = f"training the styles of {config.style_dir} for {time}, to {output}"
+        tell(line, config.quiet or not first)
         train_to(config)
         log = config.log_dir or output.with_suffix(LOG)
         done = f"wrote {output}; its log is in {log} (tensorboard --logdir {log})"
