@@ -304,10 +304,17 @@ class WithRecipe(Checked):
     quiet: bool = option(False, help="say nothing")
 
 
-def test_the_recipe_that_is_taken_is_named(capsys, recipe):
+@pytest.fixture
+def included(tmp_path, monkeypatch):
+    """Stands in for the recipes that come with the package."""
+    (tmp_path / "auto.toml").write_text("minutes = 50\n")
+    monkeypatch.setattr("nst.commands.parser.included_recipe", lambda name: tmp_path / "auto.toml")
+
+
+def test_the_recipe_that_is_taken_is_named(capsys, recipe, included):
     caught = []
     assert run(caught.append, WithRecipe, None, []) == 0
-    assert caught[0].minutes > 0 and "recipe auto;" in capsys.readouterr().err
+    assert caught[0].minutes == 50 and "recipe auto;" in capsys.readouterr().err
     path = recipe("steps = 7")
     assert run(caught.append, WithRecipe, None, ["--config", str(path)]) == 0
     assert caught[1] == WithRecipe(steps=7) and capsys.readouterr().err == ""
@@ -315,7 +322,7 @@ def test_the_recipe_that_is_taken_is_named(capsys, recipe):
     assert capsys.readouterr().err == ""
 
 
-def test_a_flag_ends_what_it_stands_in_place_of(recipe):
+def test_a_flag_ends_what_it_stands_in_place_of(recipe, included):
     assert parse("--steps", "3", config=WithRecipe) == WithRecipe(steps=3)
     path = recipe("steps = 7")
     assert parse("--config", path, "--minutes", 2, config=WithRecipe) == WithRecipe(minutes=2)
