@@ -1,4 +1,5 @@
 import re
+import struct
 from pathlib import Path
 
 import media
@@ -114,6 +115,33 @@ def test_contents_are_found_in_subfolders(tmp_path):
     expected = [photo(tmp_path / "a.jpg"), photo(tmp_path / "deep" / "er" / "b.PNG")]
     assert load_contents(tmp_path, 64) == expected
     assert open_content(expected[1]).size == (64, 48)
+
+
+def test_contents_are_known_by_what_they_are_and_found_behind_links(tmp_path):
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "linked").symlink_to(photo(tmp_path / "set" / "a.png").parent)
+    photo(tmp_path / "set" / "b.png").rename(tmp_path / "set" / "download")
+    media.make_clip(tmp_path / "clip.mp4", frames=3, audio=False).rename(tmp_path / "set" / "c.m4v")
+    (tmp_path / "set" / "._a.png").write_bytes(bytes(100))
+    contents = load_contents(tmp_path / "all", 64)
+    assert [item.name for item in contents if isinstance(item, Path)] == ["a.png", "download"]
+    assert len(contents) == 2 + 3
+
+
+def test_turned_clips_are_learned_upright(tmp_path):
+    media.make_clip(tmp_path / "clip.mp4", frames=2, audio=False, rotation=90)
+    frame = np.asarray(open_content(load_contents(tmp_path, 64)[0])).astype(float)
+    assert frame.shape == (96, 64, 3)
+    # A player turns it counter-clockwise.
+    assert np.abs(frame - np.rot90(media.picture(0))).mean() < 6
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_photos_with_odd_exif_are_contents(tmp_path):
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<HHHIHI", 1, 0x11A, 7, 1, 1, 0)
+    Image.fromarray(media.picture(0)).save(tmp_path / "a.jpg", exif=exif)
+    (path,) = load_contents(tmp_path, 64)
+    assert Samples([path], 32, 1, 0.0, seed=0)[0, 0][0].shape == (2, 3, 32, 32)
 
 
 def test_frames_of_videos_are_contents(tmp_path):
