@@ -2,9 +2,10 @@
 
     python -m benchmarks.memory
 
-Each run is a process of its own; printed is the most memory it ever held.
+Each run is a process of its own; it prints the peak of its memory.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -29,13 +30,16 @@ def peak_megabytes(source: Path, target: Path) -> float:
 
 def main() -> None:
     """Print both peaks and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--frames", type=int, nargs=2, default=(200, 2000))
+    options = parser.parse_args()
     peaks = []
     with tempfile.TemporaryDirectory() as folder:
-        for frames in (200, 2000):
+        for frames in options.frames:
             source, target = Path(folder) / f"{frames}.mp4", Path(folder) / f"{frames}_out.mp4"
             make_clip(source, frames)
             peaks.append(peak_megabytes(source, target))
-            print(f"{frames:5} frames: {peaks[-1]:.0f} MB at the most")
+            print(f"{frames:5} frames: {peaks[-1]:.0f} MB at most")
     print(f"ratio {peaks[1] / peaks[0]:.3f}")
 
 

@@ -19,7 +19,8 @@ import torch
 from nst.core.tensors import fit, resize
 from nst.errors import InputError
 from nst.losses.perceptual import feature_moments, moment_errors, relative_error
-from nst.media.images import list_pictures, load_image
+from nst.media.folders import list_pictures
+from nst.media.images import load_image
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.styles.pictures import load_style

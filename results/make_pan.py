@@ -1,13 +1,14 @@
 """Make results/pan.jpg: a contact sheet of a pan that uncovers new ground.
 
-    PYTHONPATH=. python results/make_pan.py
+    python -m results.make_pan
 
 Chelsea the cat (Stefan van der Walt, CC0, from scikit-image) moves right before a wall of bricks
 that the camera pans left, so that what was behind the cat, and beyond the frame, comes into sight.
-Above the frames, below what the fast net makes of them with the last result mixed in along the
-motion. A ghost would show as a trace of the cat on the bricks to its left.
+Above are frames, below what the fast net makes of them with temporal blending. A ghost would be
+seen as a trace of the cat on the bricks to its left.
 """
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from nst.styles.codes import style_code
 from nst.styles.spec import parse_style
 from nst.stylize.frames import followed, stylize_frames
 from nst.stylize.paint import Paint
+from results.make_page import smaller
 
 SIZE = (240, 320)
 FRAMES, CAT_STEP, WALL_STEP = 32, 4, 3  # pixels a frame
@@ -52,7 +54,8 @@ def frames():
 
 def main() -> None:
     """Paint the pan and write the sheet."""
-    blend = VideoConfig.__dataclass_fields__["temporal_blend"].default
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    blend = VideoConfig.temporal_blend
     checkpoint = load_checkpoint("fast")
     dtype = choose_dtype("auto", torch.device("cpu"))
     given = [Frame(to_float(frame.copy()), t) for t, frame in enumerate(frames())]
@@ -62,7 +65,9 @@ def main() -> None:
     painted = stylize_frames(scenes, Paint(checkpoint.net.to(dtype), code, dtype), blend)
     for frame, result in zip(given, painted, strict=True):
         sheet.add(frame.image, result.result.image)
-    save_image(sheet.image(), Path(__file__).parent / "pan.jpg")
+    path = Path(__file__).with_name("pan.jpg")
+    save_image(sheet.image(), path)
+    smaller(path)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """Make results/sample.mp4, the clip that README's first command paints.
 
-    python results/make_sample.py
+    python -m results.make_sample
 
-A camera wanders over three real pictures that scikit-image ships, all in the public domain:
-Eileen Collins (NASA), Chelsea the cat (Stefan van der Walt, CC0) and a rocket (SpaceX, CC0). A soft
-chord shows that sound is kept.
+A camera moves over three pictures that come with scikit-image, all in the public domain: Eileen
+Collins (NASA), Chelsea the cat (Stefan van der Walt, CC0) and a rocket (SpaceX, CC0). A soft chord
+shows that sound is kept.
 """
 
+import argparse
 import wave
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +24,7 @@ from nst.media.video_writer import create_video
 SIZE = (360, 640)
 RATE = 24
 SECONDS_A_SHOT = 2.5
-# Picture, then centre (x, y as shares of the picture) and share of its width seen: first and last.
+# Picture, then the first and the last view: center (x, y) and width, as fractions of the picture.
 SHOTS = [
     (data.astronaut, (0.45, 0.28, 0.95), (0.42, 0.24, 0.62)),
     (data.chelsea, (0.60, 0.50, 0.98), (0.52, 0.42, 0.70)),
@@ -38,16 +39,16 @@ def shot(picture: np.ndarray, first: tuple, last: tuple, count: int):
     height, width = SIZE
     for t in np.linspace(0, 1, count):
         ease = t * t * (3 - 2 * t)
-        x, y, share = (a + (b - a) * ease for a, b in zip(first, last, strict=True))
-        scale = share * picture.shape[1] / width  # of the picture's pixels to one of ours
+        x, y, fraction = (a + (b - a) * ease for a, b in zip(first, last, strict=True))
+        scale = fraction * picture.shape[1] / width  # of the picture's pixels to one of ours
         # The view stays inside the picture.
         half = np.array([width, height]) * scale / 2
-        centre = np.clip(
+        center = np.clip(
             [x * picture.shape[1], y * picture.shape[0]],
             half,
             np.maximum(half, [picture.shape[1], picture.shape[0]] - half),
         )
-        corner = centre - half
+        corner = center - half
         view = (scale, 0, corner[0], 0, scale, corner[1])  # ours -> the picture's pixels
         frame = Image.fromarray(picture).transform(
             (width, height), Image.Transform.AFFINE, view, Image.Resampling.BICUBIC
@@ -69,6 +70,7 @@ def write_chord(path: Path, seconds: float) -> None:
 
 def main() -> None:
     """Write the clip."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     count = round(SECONDS_A_SHOT * RATE)
     with TemporaryDirectory() as folder:
         sound = Path(folder) / "chord.wav"

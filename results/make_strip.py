@@ -1,12 +1,13 @@
 """Make results/strip.jpg, the first picture of README.
 
-    python results/make_strip.py
+    python -m results.make_strip
 
 In two rows: a photo, then three times a style picture and the photo in that style, by the
 quality net. Photos: Eileen Collins (NASA) and Chelsea the cat (Stefan van der Walt, CC0), from
 scikit-image.
 """
 
+import argparse
 from io import BytesIO
 from pathlib import Path
 
@@ -20,15 +21,17 @@ from nst.models.checkpoint import load_checkpoint
 from nst.styles.codes import style_code
 from nst.styles.spec import parse_style
 from nst.stylize.forward import stylize
+from results.make_page import smaller
 
 ROWS = (
-    (data.astronaut()[:400, 40:440], ("starry_night", "reverie", "rose_window")),
+    (data.astronaut()[:400, 40:440], ("starry_night", "la_grande_jatte", "rose_window")),
     (data.chelsea()[:300, 75:375], ("great_wave", "the_kiss", "composition_vii")),
 )
 
 
 def main() -> None:
     """Write the strip."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     checkpoint, rows = load_checkpoint("quality"), []
     for photo, styles in ROWS:
         content = thumbnail(Image.fromarray(photo))
@@ -39,7 +42,9 @@ def main() -> None:
             )
             row += [thumbnail(read_picture(BytesIO(checkpoint.pictures[style]))), painted]
         rows.append(torch.cat(row, 3))
-    save_image(torch.cat(rows, 2), Path(__file__).with_name("strip.jpg"))
+    path = Path(__file__).with_name("strip.jpg")
+    save_image(torch.cat(rows, 2), path)
+    smaller(path)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
-"""README's commands run as they are written, on tiny input of the names they use."""
+"""The commands of README and of the pages of docs/ run as they are written, on tiny input."""
 
-import os
+import argparse
+import contextlib
 import re
+import runpy
 import shlex
-import subprocess
 import sys
+import warnings
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -18,27 +21,36 @@ from nst.models.checkpoint import load_checkpoint
 from nst.models.weights import DEEPLAB_FILES
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text("utf-8")
-BLOCK = re.compile(r"```bash\n(.*?)```", re.S)
-COMMANDS = [
-    line for block in BLOCK.findall(README) for line in block.splitlines() if line[:7] == "python "
-]
-OURS = [c for c in COMMANDS if c.split()[1] in ("stylize_video.py", "style_transfer.py")]
-EXPORTING = [c for c in COMMANDS if c.startswith("python -m nst export")]
-TRAINING = [c for c in COMMANDS if c.split()[1] == "train.py"]
-# What would be long is made short; everything else is run to the letter.
-SHORTENED = [
-    "--steps",
-    "1",
-    "--crop-size",
-    "64",
-    "--style-size",
-    "64",
-    "--workers",
-    "0",
-    "--holdout",
-    "1",
-]
+PAGES = ("README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")))
+EVERY_PAGE = (*PAGES, "CHANGELOG.md", "MODEL_CARD.md", "results/README.md")
+SCRIPTS = ("train.py", "stylize_video.py", "style_transfer.py")
+# Commands that set up or check a checkout: other tests and the continuous integration run these.
+SETUP = (". .venv/", "python -m venv", "python -m pytest", "pip install", "ruff", "mypy")
+# What would be long is made short; everything else runs as written.
+SHORT_TRAINING = (
+    "--steps 1 --batch 2 --crop-size 64 --style-size 64 --style-scales 1 --workers 0 --holdout 1"
+)
+SHORT_PICTURE = "--steps 2 --long-side 48"
+SHORT_VIDEO = f"{SHORT_PICTURE} --frame-steps 1 --duration 0.1"
+
+
+class Parsed(BaseException):
+    """Raised in place of a benchmark's work, when its options have been accepted."""
+
+
+def read(page: str) -> str:
+    return (ROOT / page).read_text("utf-8")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", read(page), re.S)
+
+
+def commands_of(page: str) -> list[str]:
+    """Return the commands of a page's blocks, each on one line, without those that set up."""
+    lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
+    commands = [part.strip() for line in lines for part in line.partition(" #")[0].split("&&")]
+    return [c for c in commands if c and not c.startswith(("#", *SETUP))]
 
 
 def picture(path: Path, seed: int) -> None:
@@ -47,119 +59,142 @@ def picture(path: Path, seed: int) -> None:
 
 
 @pytest.fixture
-def newcomer(tmp_path):
-    """A folder like a fresh clone, with the small pictures that README's commands speak of."""
-    for name in ("nst", "configs", "train.py", "stylize_video.py", "style_transfer.py"):
+def newcomer(tmp_path, vgg_state, monkeypatch):
+    """A folder like a fresh checkout, with small files of the names that the pages use.
+
+    Random weights lie where the commands look for third parties' ones.
+    """
+    for name in ("nst", "configs", *SCRIPTS):
         (tmp_path / name).symlink_to(ROOT / name)
-    for name in ("photos", "styles", "results"):
-        (tmp_path / name).mkdir()
+    for name in ("photos", "styles", "results", "weights", "many_pictures/paintings"):
+        (tmp_path / name).mkdir(parents=True)
     for i in range(3):
         picture(tmp_path / "photos" / f"{i}.jpg", i)
-    picture(tmp_path / "styles" / "dots.jpg", 10)
-    (tmp_path / "many_pictures" / "paintings").mkdir(parents=True)
-    for i in range(3):
         picture(tmp_path / "many_pictures" / "paintings" / f"{i}.jpg", 20 + i)
-    picture(tmp_path / "photo.jpg", 11)
-    picture(tmp_path / "painting.jpg", 13)
-    picture(tmp_path / "other_painting.jpg", 14)
-    for name in ("sky", "ground", "painted_sky", "painted_ground"):
-        picture(tmp_path / f"{name}.png", 15)
-    picture(tmp_path / "new_style.jpg", 12)
-    picture(tmp_path / "mask.png", 13)
-    # Three seconds, since one command cuts out seconds 2 to 4.
-    make_clip(tmp_path / "results" / "sample.mp4", frames=75, size=(48, 64))
+    names = "styles/dots.jpg photo.jpg painting.jpg new_style.jpg mask.png sky.png ground.png"
+    for i, name in enumerate([*names.split(), "painted_sky.png", "painted_ground.png"], 10):
+        picture(tmp_path / name, i)
+    make_clip(tmp_path / "results" / "sample.mp4", frames=13, size=(48, 64))
+    torch.save(vgg_state, tmp_path / "weights" / "vgg19-dcbb9e9d.pth")
+    segmenter = deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None)
+    torch.save(segmenter.state_dict(), tmp_path / "weights" / DEEPLAB_FILES["mobilenet"])
+    monkeypatch.setenv("NST_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def run(command: str, folder: Path, **environment) -> None:
-    words, environment = [sys.executable, *shlex.split(command)[1:]], environment or None
-    result = subprocess.run(words, cwd=folder, capture_output=True, text=True, env=environment)
-    assert result.returncode == 0, result.stderr
-
-
-@pytest.fixture
-def environment(tmp_path, vgg_state):
-    """Random weights where the scripts look for real ones: README's words are tested here."""
-    folder = tmp_path / "weights"
-    folder.mkdir()
-    torch.save(vgg_state, folder / "vgg19-dcbb9e9d.pth")
-    segmenter = deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None)
-    torch.save(segmenter.state_dict(), folder / DEEPLAB_FILES["mobilenet"])
-    return {**os.environ, "NST_WEIGHTS": str(folder)}
-
-
 def shortened(command: str) -> str:
-    """Leave an optimised picture or video two steps at 48 pixels; pass others on."""
-    if "--method one-pass" in command:
-        return command
-    if "style_transfer.py" in command:
-        return f"{command} --steps 2 --long-side 48"
+    """Return a command with fewer steps of training or optimizing; others as they are."""
+    if "train.py" in command:
+        return f"{command} {SHORT_TRAINING}"
     if "--method optimize" in command:
-        return f"{command} --steps 2 --frame-steps 1 --long-side 48 --duration 0.1"
+        return f"{command} {SHORT_VIDEO}"
+    if "style_transfer.py" in command and "--method one-pass" not in command:
+        return f"{command} {SHORT_PICTURE}"
     return command
 
 
-def test_readme_has_commands_of_every_script():
-    assert len(OURS) >= 5 and len(TRAINING) >= 2
+@contextlib.contextmanager
+def parsing_only():
+    """Let whatever parses its command line end there, after the options were accepted."""
+    parse = argparse.ArgumentParser.parse_known_args
+
+    def parse_and_end(parser, args=None, namespace=None):
+        _, unknown = parse(parser, args, namespace)
+        raise Parsed if not unknown else ValueError(f"unknown: {unknown}")
+
+    with mock.patch.object(argparse.ArgumentParser, "parse_known_args", parse_and_end):
+        with contextlib.suppress(Parsed):
+            yield
+            raise ValueError("no options were parsed")
 
 
-@pytest.mark.parametrize("command", [c for c in OURS if "mine.safetensors" not in c])
-def test_stylizing_commands_run(command, newcomer, environment):
-    before = {p for p in newcomer.iterdir()}
-    run(shortened(command), newcomer, **environment)
-    assert {p for p in newcomer.iterdir()} - before, "nothing was written"
+def run(command: str) -> None:
+    """Run a command in this process: a new one would take seconds to import torch.
+
+    Benchmarks and makers of results take minutes, cameras a camera: only their options are read.
+    """
+    words = shlex.split(shortened(command))
+    while "=" in words[0]:  # variables of the environment
+        words.pop(0)
+    assert words.pop(0) == "python", command
+    module = words.pop(0) == "-m" and words.pop(0)
+    script = not module and shlex.split(command)[1]
+    short = "--show" in words or (module or "").startswith(("benchmarks.", "results."))
+    arguments = [module or script, *words]
+    with warnings.catch_warnings(), mock.patch.object(sys, "argv", arguments):
+        warnings.simplefilter("default")
+        with parsing_only() if short else contextlib.nullcontext():
+            try:
+                if module:
+                    runpy.run_module(module, run_name="__main__", alter_sys=True)
+                else:
+                    runpy.run_path(script, run_name="__main__")
+            except SystemExit as end:
+                assert not end.code, command
 
 
-def test_measuring_commands_run(newcomer, environment):
-    (newcomer / "painted.mp4").write_bytes((newcomer / "results" / "sample.mp4").read_bytes())
-    measuring = [c for c in COMMANDS if c.startswith("python -m nst evaluate")]
-    assert measuring
-    for command in measuring:
-        run(command, newcomer, **environment)
-        for name in ("report.json", "report_plot.png", "report_sheet.png"):
-            assert (newcomer / name).is_file()
+def outputs(command: str) -> list[Path]:
+    return [Path(name) for name in re.findall(r"--(?:mask-)?output(?:-video)? (\S+)", command)]
 
 
-def test_exported_styles_are_written_and_the_code_below_paints_with_one(newcomer):
-    assert EXPORTING
-    for command in EXPORTING:
-        run(command, newcomer)
-        assert (newcomer / re.search(r"--output (\S+)", command)[1]).is_file()
-    (code,) = re.findall(r"```python\n(import cv2.*?)```", README, re.S)
-    run(f"python -c {shlex.quote(code)}", newcomer)
-    with Image.open(newcomer / "painted.jpg") as painted:
-        assert painted.size == (640, 360)
-        assert np.asarray(painted).std() > 20
+@pytest.mark.parametrize("page", [page for page in PAGES if commands_of(page)])
+def test_commands_of_a_page_run_in_their_order(page, newcomer):
+    for command in commands_of(page):
+        written = outputs(command)
+        for path in written:
+            path.unlink(missing_ok=True)
+        run(command)
+        assert all(path.stat().st_size for path in written if "benchmarks" not in command), command
+    for code in blocks(page, "python"):
+        for name in re.findall(r'"(\w+\.onnx)"', code):
+            assert Path(name) in [path for c in commands_of(page) for path in outputs(c)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            exec(compile(code, page, "exec"), {"__name__": "__main__"})
+        if "cv2" in code:
+            with Image.open("painted.jpg") as painted:
+                assert painted.size == (640, 360) and np.asarray(painted).std() > 20
 
 
-def test_listing_commands_run(newcomer):
-    listing = [c for c in COMMANDS if c.startswith("python -m nst styles")]
-    assert listing
-    for command in listing:
-        run(f"{command} --checkpoint fast", newcomer)
-        assert (newcomer / "sheet.png").is_file()
+def test_a_command_that_fails_is_seen(newcomer):
+    for command in (
+        "python style_transfer.py --content-path missing.jpg --style-path photo.jpg --output x.jpg",
+        "python -m nst styles --no-such-option",
+        "python -m benchmarks.stylize --no-such-option",
+    ):
+        with pytest.raises((AssertionError, ValueError)):
+            run(command)
 
 
-def test_training_commands_run_and_what_they_make_paints(newcomer, environment):
-    for command in TRAINING:
-        run(" ".join([command, *SHORTENED]), newcomer, **environment)
-    for command in (c for c in OURS if "mine.safetensors" in c):
-        run(command, newcomer, **environment)
-        assert (newcomer / "mine.mp4").is_file()
-    assert load_checkpoint(newcomer / "mine.safetensors").styles == ("identity", "dots")
+def test_readme_is_short_and_uses_every_script():
+    assert len(read("README.md").split()) <= 1000
+    for script in SCRIPTS:
+        assert any(script in command for command in commands_of("README.md"))
+    assert max(len(line) for line in "\n".join(blocks("README.md", "bash")).splitlines()) <= 90
 
 
-def test_every_style_that_readme_names_is_shipped():
+def test_styles_that_pages_name_are_included():
     shipped = set.intersection(*(set(load_checkpoint(name).styles) for name in ("quality", "fast")))
     named = {
         re.match(r"\w+", term).group()
-        for command in OURS + EXPORTING
-        for text in re.findall(r'(?:--style |--region \S+=)"?([^" ]+)', command)
+        for page in EVERY_PAGE
+        for text in re.findall(r'(?:--style |--region \S+=)"?([^" \n`]+)', read(page))
         for term in text.split("+")
+        if re.match(r"\w+", term) and "STYLE" not in term
     }
     assert named and named - {"original"} <= shipped
 
 
-def test_pictures_that_readme_shows_are_there():
-    for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
-        assert (ROOT / path).is_file(), path
+@pytest.mark.parametrize("page", EVERY_PAGE)
+def test_links_of_a_page_lead_somewhere(page):
+    folder = (ROOT / page).parent
+    for path in re.findall(r"\]\(([^):#]+)\)", read(page)):
+        assert (folder / path).exists(), path
+
+
+def test_nothing_but_checkpoints_is_large():
+    """The results together stay below 8 MB."""
+    sizes = {path: path.stat().st_size for path in (ROOT / "results").iterdir() if path.is_file()}
+    assert sum(sizes.values()) < 8e6, sorted(sizes, key=sizes.get)[-5:]
+    assert not list((ROOT / "benchmarks").rglob("*.safetensors"))
