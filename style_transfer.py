@@ -1,4 +1,4 @@
-"""Paint a picture, or a folder of them: optimise its pixels, or one pass of a net.
+"""Paint a picture, or a folder of them: optimize its pixels, or one pass of a net.
 
 style_transfer.py --content-path in.jpg --style-path wave.jpg --output out.png
 """

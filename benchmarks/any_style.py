@@ -1,4 +1,4 @@
-"""Unseen pictures as styles: ours beside Magenta's arbitrary stylisation, both in one pass.
+"""Unseen pictures as styles: ours beside Magenta's arbitrary stylization, both in one pass.
 
     pip install onnxruntime
     python -m benchmarks.any_style --style-dir unseen --content-dir photos --sheet sheet.png

@@ -1,4 +1,4 @@
-"""How long an optimised picture takes to a given loss, beside the two textbook ways.
+"""How long an optimized picture takes to a given loss, beside the two textbook ways.
 
     python -m benchmarks.optimize --content a.jpg b.jpg c.jpg --style x.jpg y.jpg z.jpg
 
@@ -90,7 +90,7 @@ def relative(values: Tensor, target: Tensor) -> Tensor:
 
 
 def textbook(loss: Textbook, image: Tensor, optimizer: type) -> Iterator[Tensor]:
-    """Go down by an optimiser of PyTorch's, with the settings of the tutorials."""
+    """Go down by an optimizer of PyTorch's, with the settings of the tutorials."""
     image = image.clone(memory_format=torch.contiguous_format).requires_grad_()
     if optimizer is torch.optim.LBFGS:
         way = optimizer([image], max_iter=1, history_size=100, tolerance_grad=0, tolerance_change=0)

@@ -46,7 +46,7 @@ from nst.stylize.videos import one_pass_video
 CPU = torch.device("cpu")
 WARM_UP = 2  # frames of each clip that the clock leaves out
 # What AdaIN's features of a photo in its own style may be wrong by. As published it is 0.22; other
-# padding, colours or doublings give 0.24 to 0.5.
+# padding, colors or doublings give 0.24 to 0.5.
 ADAIN_ERROR = 0.23
 Paint = Callable[[Tensor], Tensor]
 Way = Callable[[Path], Paint]
@@ -84,7 +84,7 @@ def johnson(style: Path) -> Paint:
 
 
 def gatys(style: Path, steps: int) -> Paint:
-    """L-BFGS as the tutorials write it, from the photo, down the loss of our optimised pictures."""
+    """L-BFGS as the tutorials write it, from the photo, down the loss of our optimized pictures."""
     vgg, options = VGGFeatures(load_vgg19()), OptimizeOptions()
     picture = load_style(style, STYLE_PICTURE_SIDE)
 
@@ -145,7 +145,7 @@ def all_methods(frames: int, gatys_frames: int, steps: int, our_steps: int) -> d
 
     Args:
         frames: of the clip; `gatys_frames` of the textbook's run, which is slow.
-        steps: of that run; `our_steps` of each scale of our optimised pictures.
+        steps: of that run; `our_steps` of each scale of our optimized pictures.
     """
 
     def alone(label: str, way: Way, frames: int = frames, named: bool = True) -> Method:

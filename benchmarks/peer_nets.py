@@ -55,7 +55,7 @@ ADAIN_DECODER = PackagedFile(
 
 
 class Magenta:
-    """Magenta's arbitrary stylisation (Ghiasi et al. 2017): a style becomes 100 numbers."""
+    """Magenta's arbitrary stylization (Ghiasi et al. 2017): a style becomes 100 numbers."""
 
     def __init__(self) -> None:
         self.predict, self.transform = _session(PREDICT), _session(TRANSFORM)
@@ -125,8 +125,8 @@ class AdaIN:
         features = self._features(pad_to_multiple(image, 8))
         deviation, mean = torch.std_mean(features, (2, 3), keepdim=True)
         style_deviation, style_mean = code
-        normalised = (features - mean) / (deviation + 1e-5)
-        painted = self.decoder(normalised * style_deviation + style_mean)
+        normalized = (features - mean) / (deviation + 1e-5)
+        painted = self.decoder(normalized * style_deviation + style_mean)
         return painted[..., :height, :width].clamp(0, 1)
 
     @torch.inference_mode()

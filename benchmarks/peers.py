@@ -6,13 +6,13 @@
 Each photo is painted in one style and the clip in every style; figures are means, explained in
 nst/losses. The clip's warping errors are along its own optical flow, and
 "input" is what nobody falls far below. Distances of style are by the Gram matrices that our nets
-and the optimisers were made to match; AdaIN and Magenta's pair were made for any style.
+and the optimizers were made to match; AdaIN and Magenta's pair were made for any style.
 
 Each method runs in a process of its own, whose most memory is printed, on the CPU. Frames a second
 are for painting the clip, without its first frames; the methods take turns at each style, and the
 best turn counts. Ours is as the scripts have it by default (precision auto, in the clip the last
 result mixed in), with the reading of the clip; the others paint each frame by itself in float32, as
-published: Magenta's pair always at 384 pixels. The optimisers' figure is photos a second.
+published: Magenta's pair always at 384 pixels. The optimizers' figure is photos a second.
 
 Names for --only: magenta (its pair of nets for any style), magenta26 (its net of 26 styles; which
 they are nobody says, so some are taken and no distance to a style is given), adain, johnson (with
@@ -100,7 +100,7 @@ class PeersConfig(Checked):
     size: int = option(640, help="longer side at which all is painted, at the most", low=64)
     only: tuple[str, ...] = option((), help="methods to run; none runs all")
     steps: int = option(300, help="of the textbook's L-BFGS", low=1)
-    our_steps: int = option(100, help="of each scale of our optimised pictures", low=1)
+    our_steps: int = option(100, help="of each scale of our optimized pictures", low=1)
     gatys_frames: int = option(0, help="paint the clip's first frames by L-BFGS too", low=0)
     flow: str = option("dis", help="what finds the clip's motion", choices=("dis", "raft"))
     sheet: Path | None = option(None, help="picture of all results to write")

@@ -19,14 +19,14 @@ def picture(index: int, size: tuple[int, int] = (64, 96)) -> np.ndarray:
     return (127.5 + 35 * light[..., None] + 25 * np.stack(tint, -1)).round().astype(np.uint8)
 
 
-def colour_bars(size: tuple[int, int] = (64, 96)) -> np.ndarray:
-    """Return eight bars, dark and light, grey and saturated, above one another's complement."""
-    colours = np.array(
+def color_bars(size: tuple[int, int] = (64, 96)) -> np.ndarray:
+    """Return eight bars, dark and light, gray and saturated, above one another's complement."""
+    colors = np.array(
         [(220, 220, 220), (200, 190, 40), (40, 190, 190), (40, 180, 40)]
         + [(190, 50, 190), (190, 40, 40), (40, 40, 190), (30, 30, 30)]
     )
-    columns = np.arange(size[1]) * len(colours) // size[1]
-    top = np.broadcast_to(colours[columns], (*size, 3)).astype(np.uint8).copy()
+    columns = np.arange(size[1]) * len(colors) // size[1]
+    top = np.broadcast_to(colors[columns], (*size, 3)).astype(np.uint8).copy()
     top[size[0] // 2 :] = 255 - top[size[0] // 2 :]
     return top
 

@@ -57,7 +57,7 @@ def test_another_scene_says_nothing():
     assert carry(texture(0), [(noise, flat(0.5))], FlowEstimator()) is None
 
 
-def test_colours_are_held_and_a_picture_of_the_same_is_left_alone():
+def test_colors_are_held_and_a_picture_of_the_same_is_left_alone():
     reference = texture(0) * 0.5 + 0.2
     drifted = reference * 0.9 + 0.05
     torch.testing.assert_close(hold_colors(reference, reference), reference)

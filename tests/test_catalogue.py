@@ -30,9 +30,9 @@ def test_the_shipped_styles_are_listed_a_line_each():
 
 
 def test_a_sheet_has_each_style_picture_above_the_photo_in_that_style(tiny, tmp_path):
-    colours = {"wave": (200, 30, 40), "scream": (20, 60, 220)}
+    colors = {"wave": (200, 30, 40), "scream": (20, 60, 220)}
     pictures = {
-        name: small_jpeg(Image.new("RGB", (90, 60), colour)) for name, colour in colours.items()
+        name: small_jpeg(Image.new("RGB", (90, 60), color)) for name, color in colors.items()
     }
     path, output = tmp_path / "two.safetensors", tmp_path / "sheet.png"
     save_checkpoint(path, replace(tiny, pictures=pictures))
@@ -44,10 +44,10 @@ def test_a_sheet_has_each_style_picture_above_the_photo_in_that_style(tiny, tmp_
     assert catalogue(config).splitlines() == ["two: wave", "two: scream"]
     found = np.asarray(read_picture(output)).astype(int)
     top = LABEL_HEIGHT + MARGIN
-    for i, (name, colour) in enumerate(colours.items()):
+    for i, (name, color) in enumerate(colors.items()):
         column = found[:, MARGIN + i * PITCH :][:, :SIDE]
         assert (column[:LABEL_HEIGHT] < 128).any() and (column[LABEL_HEIGHT:top] == 255).all()
-        assert np.abs(column[top : top + SIDE] - colour).max() <= 3  # it went through a JPEG
+        assert np.abs(column[top : top + SIDE] - color).max() <= 3  # it went through a JPEG
         painted = stylize(
             tiny.net, to_float(levels), style_code(tiny, parse_style(name)), torch.float32
         )

@@ -256,6 +256,6 @@ def test_style_folders_with_nothing_twins_or_no_picture_are_refused(tmp_path):
 def test_a_style_picture_is_resized_by_its_shorter_side(tmp_path, size, expected):
     image = load_style(photo(tmp_path / "wave.png", size=size), 64)
     assert image.shape == (1, 3, *expected)
-    # Resizing keeps the mean colour.
+    # Resizing keeps the mean color.
     mean = media.picture(0, size).mean((0, 1)) / 255
     np.testing.assert_allclose(image.mean((0, 2, 3)).numpy(), mean, atol=0.01)

@@ -47,7 +47,7 @@ def test_lbfgs_never_gives_a_worse_image():
 
 
 def test_lbfgs_finds_broad_changes_sooner_than_a_library():
-    """Slopes between neighbours say little of what is broad; SciPy takes all moves for equal."""
+    """Slopes between neighbors say little of what is broad; SciPy takes all moves for equal."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(1, 3, 4, 4, generator=generator)
     wanted = torch.nn.functional.interpolate(coarse, size=(48, 48), mode="bilinear").double()

@@ -74,7 +74,7 @@ def test_the_shorter_one_sets_the_length(folders):
 
 
 def test_true_flow_gives_e_stab_and_what_is_hidden_does_not_count(tmp_path, folders):
-    """Frames of one colour each: the flow does not matter, the difference of levels does."""
+    """Frames of one color each: the flow does not matter, the difference of levels does."""
     frames, flows, hidden = (tmp_path / name for name in ("frames", "flows", "hidden"))
     for folder in (frames, flows, hidden):
         folder.mkdir()

@@ -54,8 +54,8 @@ def test_transparency_lies_on_white(tmp_path):
 def test_palettes_greys_and_their_transparency_become_rgb(tmp_path):
     palette = Image.fromarray(scene()).quantize(8)
     palette.save(tmp_path / "palette.png")
-    grey = Image.fromarray(scene()[..., 0])
-    grey.save(tmp_path / "grey.png")
+    gray = Image.fromarray(scene()[..., 0])
+    gray.save(tmp_path / "gray.png")
     clear = Image.new("P", (4, 4), 1)
     clear.putpalette([*RED, *RED])
     clear.putpixel((0, 0), 0)
@@ -65,7 +65,7 @@ def test_palettes_greys_and_their_transparency_become_rgb(tmp_path):
     )
     expected = {
         "palette.png": np.array(palette.getpalette()).reshape(-1, 3)[np.asarray(palette)],
-        "grey.png": np.repeat(scene()[..., :1], 3, 2),
+        "gray.png": np.repeat(scene()[..., :1], 3, 2),
         "hidden.png": np.full((12, 20, 3), 255),
     }
     for name, array in expected.items():
@@ -90,8 +90,8 @@ def test_cmyk_becomes_rgb(tmp_path):
     inks[:, 8:] = (0, 255, 255, 0)
     Image.fromarray(inks, "CMYK").save(path, quality=100)
     picture = read_picture(path)
-    for place, colour in (((2, 8), WHITE), ((13, 8), RED)):
-        np.testing.assert_allclose(picture.getpixel(place), colour, atol=3)
+    for place, color in (((2, 8), WHITE), ((13, 8), RED)):
+        np.testing.assert_allclose(picture.getpixel(place), color, atol=3)
 
 
 def test_load_image_follows_the_convention(tmp_path):

@@ -4,7 +4,7 @@ import torch
 from scipy.ndimage import uniform_filter
 
 from nst.regions import edges as masks
-from nst.regions.edges import box, colour_plan, decided, feathered, guided_filter, without_islands
+from nst.regions.edges import box, color_plan, decided, feathered, guided_filter, without_islands
 
 
 def random(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -27,12 +27,12 @@ def test_guided_filter_equals_the_papers_least_squares_window_by_window(monkeypa
     monkeypatch.setattr(masks, "REACH", 0.1)  # a radius of 2 pixels
     image, mask = random(1, 3, 14, 20), random(1, 3, 14, 20, seed=1).softmax(1)
     found = guided_filter(mask, image, image)[0, :2].numpy()
-    colours = np.pad(image[0].numpy(), ((0, 0), (2, 2), (2, 2)), mode="edge")
+    colors = np.pad(image[0].numpy(), ((0, 0), (2, 2), (2, 2)), mode="edge")
     values = np.pad(mask[0, :2].numpy(), ((0, 0), (2, 2), (2, 2)), mode="edge")
     lines = np.empty((2, 4, 14, 20))
     for y in range(14):
         for x in range(20):
-            window = colours[:, y : y + 5, x : x + 5].reshape(3, -1)
+            window = colors[:, y : y + 5, x : x + 5].reshape(3, -1)
             around = window.mean(1)
             spread = np.cov(window, bias=True) + masks.CONTRAST**2 * np.eye(3)
             for k in range(2):
@@ -102,7 +102,7 @@ def test_islands_and_holes_go_to_the_next_likely_region_and_the_rest_stays():
     assert torch.equal(likely[None], before)
 
 
-def test_plan_shows_each_region_in_a_colour_of_its_own():
-    plan = colour_plan(split((8, 8), 4), torch.full((1, 3, 8, 8), 0.5))
+def test_plan_shows_each_region_in_a_color_of_its_own():
+    plan = color_plan(split((8, 8), 4), torch.full((1, 3, 8, 8), 0.5))
     left, right = plan[0, :, 0, 0], plan[0, :, 0, -1]
     assert plan.min() >= 0 and plan.max() <= 1 and (left - right).abs().max() > 0.3

@@ -120,13 +120,13 @@ def test_errors_are_told_beside_the_clips_own():
 
 
 def test_perceptual_errors_see_a_change_of_hue_and_no_change_of_strength():
-    """Features that are the picture: unit vectors of grey and of red are 2 - 2 / root(3) apart."""
-    grey, red = torch.full((1, 3, *SIZE), 0.5), torch.zeros(1, 3, *SIZE)
+    """Features that are the picture: unit vectors of gray and of red are 2 - 2 / root(3) apart."""
+    gray, red = torch.full((1, 3, *SIZE), 0.5), torch.zeros(1, 3, *SIZE)
     red[:, 0] = 0.7
     still = [clip(1)[0]] * 2
     figures = [
         measured(still, results, vgg=FakeVGG(), vgg_every=1)
-        for results in ([grey, red], [grey, 1.5 * grey], [red, red])
+        for results in ([gray, red], [gray, 1.5 * gray], [red, red])
     ]
     hue, strength, same = (f["feature_warping_error"]["1"] ** 2 for f in figures)
     assert hue == pytest.approx(2 - 2 / 3**0.5, rel=1e-3)

@@ -83,8 +83,8 @@ def test_large_and_narrow_pictures_get_their_light_back_too(tiny, size):
     assert left < 0.25 * lost
 
 
-def test_what_the_identity_loses_of_light_and_colour_is_given_back():
-    """An untrained net leaves nothing alone; its picture still gets the photo's broad colours."""
+def test_what_the_identity_loses_of_light_and_color_is_given_back():
+    """An untrained net leaves nothing alone; its picture still gets the photo's broad colors."""
     torch.manual_seed(0)
     net = TransformerNet((8, 8, 8), 1)
     code = net.plain_code()[None]
@@ -128,7 +128,7 @@ class TestFoldedCodes:
 
 
 def steps(image: torch.Tensor) -> torch.Tensor:
-    """Return how much each pixel differs from its right and lower neighbour, (H-1, W-1)."""
+    """Return how much each pixel differs from its right and lower neighbor, (H-1, W-1)."""
     right = (image[..., :-1, 1:] - image[..., :-1, :-1]).square()
     down = (image[..., 1:, :-1] - image[..., :-1, :-1]).square()
     return (right + down).sum(1).sqrt()[0]

@@ -1,4 +1,4 @@
-"""The story of an optimised picture, with random VGG-19 weights and shallow layers."""
+"""The story of an optimized picture, with random VGG-19 weights and shallow layers."""
 
 import json
 from pathlib import Path
@@ -27,14 +27,14 @@ SIZE = (36, 48)
 @pytest.fixture
 def paths(tmp_path) -> dict[str, Path]:
     Image.fromarray(media.picture(0, SIZE)).save(tmp_path / "in.png")
-    Image.fromarray(media.colour_bars((56, 72))).save(tmp_path / "style.png")
+    Image.fromarray(media.color_bars((56, 72))).save(tmp_path / "style.png")
     Image.fromarray(media.picture(7, (64, 64))).save(tmp_path / "style2.png")
     return {"content": tmp_path / "in.png", "style": tmp_path / "style.png", "root": tmp_path}
 
 
 @pytest.fixture
 def optimize(paths, monkeypatch, random_vgg):
-    """Optimise with everything small; returns the path that was written."""
+    """Optimize with everything small; returns the path that was written."""
     monkeypatch.setattr(nst.optimize.images, "load_vgg19", lambda path: None)
     monkeypatch.setattr(nst.optimize.images, "VGGFeatures", lambda state, pooling: random_vgg)
 
@@ -93,7 +93,7 @@ def test_it_begins_from_what_is_said(optimize, paths):
     assert (begun - expected).abs().mean() < 0.02
 
 
-def test_luminance_keeps_the_colours_and_histogram_the_palette(optimize, paths):
+def test_luminance_keeps_the_colors_and_histogram_the_palette(optimize, paths):
     content = load_image(paths["content"])
     kept = load_image(optimize(preserve_color="luminance"))
     gap = (kept - luminance(kept)) - (content - luminance(content))

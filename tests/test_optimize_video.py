@@ -1,4 +1,4 @@
-"""The story of an optimised video, with random VGG-19 weights and shallow layers."""
+"""The story of an optimized video, with random VGG-19 weights and shallow layers."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ def optimize(tmp_path, monkeypatch, random_vgg):
     monkeypatch.setattr(nst.optimize.videos, "load_vgg19", lambda path: None)
     monkeypatch.setattr(nst.optimize.videos, "VGGFeatures", lambda *args: random_vgg)
     media.make_clip(tmp_path / "in.mp4", frames=FRAMES, size=SIZE)
-    Image.fromarray(media.colour_bars((56, 72))).save(tmp_path / "style.png")
+    Image.fromarray(media.color_bars((56, 72))).save(tmp_path / "style.png")
 
     def call(name="out", **options) -> Path:
         small = {
@@ -86,7 +86,7 @@ def test_the_report_has_the_styles_distance_at_the_size_it_was_looked_at(
 def test_a_style_too_narrow_to_be_measured_is_told_before_the_work_and_does_not_end_it(
     optimize, tmp_path, monkeypatch
 ):
-    Image.fromarray(media.colour_bars((8, 72))).save(tmp_path / "strip.png")
+    Image.fromarray(media.color_bars((8, 72))).save(tmp_path / "strip.png")
     painting = []
     paint_frames = nst.optimize.videos._paint_frames
     monkeypatch.setattr(

@@ -95,11 +95,11 @@ class TestOne:
         expected = painted(np.stack(channels, -1).clip(0, 255), (0, 1, 0))
         assert np.abs(found - expected).max() <= 1
 
-    def test_colours_can_be_kept(self, stylize, content, tmp_path):
+    def test_colors_can_be_kept(self, stylize, content, tmp_path):
         stylize(content, tmp_path / "kept.png", style="wave", preserve_color="luminance")
         stylize(content, tmp_path / "plain.png", style="wave")
         rgb = read(tmp_path / "kept.png")
-        inside = ((rgb > 0) & (rgb < 255)).all(-1)  # elsewhere a colour had to give way
+        inside = ((rgb > 0) & (rgb < 255)).all(-1)  # elsewhere a color had to give way
         assert inside.mean() > 0.7
         before, kept, plain = (
             np.array(Image.open(tmp_path / f"{n}.png").convert("YCbCr")).astype(int)

@@ -23,7 +23,7 @@ FRAME = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(0))
 
 
 def label_picture(column: int, left=(255, 0, 0), right=(0, 0, 255), size=SIZE) -> np.ndarray:
-    """Return two colours, one on each side of a column, below a black strip of six lines."""
+    """Return two colors, one on each side of a column, below a black strip of six lines."""
     levels = np.zeros((*size, 3), np.uint8)
     levels[6:, :column], levels[6:, column:] = left, right
     return levels
@@ -46,7 +46,7 @@ def masks_of(path: Path, *texts: str, style: str | None = None, count: int = 1, 
 
 
 @pytest.mark.parametrize("kind", ["picture", "folder", "video"])
-def test_colours_are_the_regions(tmp_path, kind):
+def test_colors_are_the_regions(tmp_path, kind):
     if kind == "picture":
         path = tmp_path / "labels.png"
         Image.fromarray(label_picture(10)).save(path)
@@ -62,7 +62,7 @@ def test_colours_are_the_regions(tmp_path, kind):
     for weights in found:
         assert weights.shape == (1, 3, *SIZE)
         wrong = weights[0].argmax(0).numpy() != labels
-        # A video's colours are coarse: a pixel beside an edge may be of neither.
+        # A video's colors are coarse: a pixel beside an edge may be of neither.
         allowed = np.zeros(SIZE, bool)
         if kind == "video":
             allowed[4:8], allowed[:, 8:12] = True, True
@@ -125,7 +125,7 @@ def test_a_style_that_no_mask_uses_is_named_at_the_end(tmp_path):
     ("texts", "place", "parts"),
     [
         (["255=a"], "none", ["none", "--masks"]),
-        (["255=a", "sky=b"], "labels", ["'sky'", "no grey level"]),
+        (["255=a", "sky=b"], "labels", ["'sky'", "no gray level"]),
         (["sky=a"], "labels", ["'sky'", "labels", "000.png"]),
         (["sky=a"], "labels/000.png", ["'sky'", "no folder"]),
         (["256=a"], "labels", ["'256'"]),

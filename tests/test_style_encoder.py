@@ -44,7 +44,7 @@ def test_pixels_have_their_mean_and_covariance(encoder):
     flat = torch.tensor([0.2, 0.5, 0.9]).view(1, 3, 1, 1).expand(1, 3, 32, 32)
     found = encoder.statistics(flat)[0, : 9 * PIXEL_SCALES].view(PIXEL_SCALES, 9)
     light = 0.299 * 0.2 + 0.587 * 0.5 + 0.114 * 0.9
-    # Rec. 601's colour differences.
+    # Rec. 601's color differences.
     expected = torch.tensor([light, 0.5 / 0.886 * (0.9 - light), 0.5 / 0.701 * (0.2 - light)])
     torch.testing.assert_close(found[:, :3], expected.expand(PIXEL_SCALES, 3), rtol=0, atol=2e-3)
     assert found[:, 3:].abs().max() < 0.02

@@ -118,8 +118,8 @@ def test_blur_is_the_mean_around_a_pixel(side, count, channels):
 
 
 @pytest.mark.parametrize("size", [(14, 18), (9, 31), (7, 9), (4, 5)])
-def test_stretch_is_bilinear_between_pixel_centres(size):
-    """Against an interpolation written out: what lies between two centres is on a line."""
+def test_stretch_is_bilinear_between_pixel_centers(size):
+    """Against an interpolation written out: what lies between two centers is on a line."""
     maps = torch.rand(2, 3, 7, 9)
 
     def weights(large: int, small: int) -> torch.Tensor:
@@ -130,7 +130,7 @@ def test_stretch_is_bilinear_between_pixel_centres(size):
     assert torch.allclose(stretch(maps, size), expected, atol=1e-5)
 
 
-def test_matched_colours_have_the_references_mean_and_covariance():
+def test_matched_colors_have_the_references_mean_and_covariance():
     generator = torch.Generator().manual_seed(0)
     image = 0.5 + 0.1 * torch.randn(1, 3, 40, 50, generator=generator)
     mix = torch.tensor([[0.6, 0.2, 0.0], [0.1, 0.5, 0.1], [0.0, 0.3, 0.4]])

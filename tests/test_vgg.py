@@ -95,15 +95,15 @@ def test_oxfords_file_means_what_its_own_layers_compute(oxford_state):
         torch.testing.assert_close(found[name] / scale, expected[name] / scale)
 
 
-def test_a_picture_of_the_mean_colour_is_all_that_the_net_takes_as_nothing(
+def test_a_picture_of_the_mean_color_is_all_that_the_net_takes_as_nothing(
     torchvision_state, oxford_state
 ):
-    """Normalised once, and once only: without biases the mean's features are 0, others' not."""
+    """Normalized once, and once only: without biases the mean's features are 0, others' not."""
     means = {"features.0.bias": IMAGENET_MEAN, "2.bias": (123.68 / 255, 116.779 / 255, 0.4076)}
     for state, (bias, mean) in zip((torchvision_state, oxford_state), means.items(), strict=True):
         vgg = VGGFeatures({**state, bias: torch.zeros(64)})
-        grey = torch.tensor(mean).view(1, 3, 1, 1).expand(1, 3, 8, 8)
-        of_mean, of_other = (vgg(x, ("relu1_1",))["relu1_1"] for x in (grey, grey + 0.1))
+        gray = torch.tensor(mean).view(1, 3, 1, 1).expand(1, 3, 8, 8)
+        of_mean, of_other = (vgg(x, ("relu1_1",))["relu1_1"] for x in (gray, gray + 0.1))
         assert of_mean.max() < 1e-3 * of_other.max()
 
 
@@ -179,7 +179,7 @@ def real_vgg() -> VGGFeatures:
 
 
 def has_mean_activation_of_about_one(vgg: VGGFeatures, layers: tuple[str, ...]) -> bool:
-    """What the weights' rescaling promises; it holds only if colours and levels come in right."""
+    """What the weights' rescaling promises; it holds only if colors and levels come in right."""
     means = [x.mean().item() for x in vgg(photo(), layers).values()]
     return all(0.5 < mean < 2 for mean in means)
 

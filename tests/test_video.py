@@ -131,7 +131,7 @@ class TestFrames:
             next(result)
             assert len(taken) == count
 
-    def test_memory_steadies_after_the_first_frame_and_before_colours(self, tiny):
+    def test_memory_steadies_after_the_first_frame_and_before_colors(self, tiny):
         """A stand-in that halves the light from the second frame on shows where it is called."""
 
         class Halving:
@@ -152,14 +152,14 @@ class TestFrames:
         assert torch.equal(halved[0].image, plain[0].image)
         assert torch.equal(halved[2].image, plain[2].image / 2)
         options = {"tracker": Halving(), "temporal_blend": 0.5, "preserve_color": "luminance"}
-        coloured = self.paint(tiny, self.frames(), **options)
-        red_minus_blue = [(f.image[:, 0] - f.image[:, 2]) for f in (coloured[2], self.frames()[2])]
-        inside = ((coloured[2].image > 0) & (coloured[2].image < 1)).all(1)
+        colored = self.paint(tiny, self.frames(), **options)
+        red_minus_blue = [(f.image[:, 0] - f.image[:, 2]) for f in (colored[2], self.frames()[2])]
+        inside = ((colored[2].image > 0) & (colored[2].image < 1)).all(1)
         assert inside.float().mean() > 0.5
         torch.testing.assert_close(*(difference[inside] for difference in red_minus_blue))
         light = [
             (0.299 * f.image[:, 0] + 0.587 * f.image[:, 1] + 0.114 * f.image[:, 2])[inside]
-            for f in (coloured[2], halved[2])
+            for f in (colored[2], halved[2])
         ]
         torch.testing.assert_close(*light)
 
@@ -199,7 +199,7 @@ class TestKept:
         assert after.sound == before.sound and len(after.sound) > 20
         assert after.sound_times[0] == pytest.approx(before.sound_times[0], abs=0.002)
 
-        # The colours are the source's, so they say which way up a painted picture is.
+        # The colors are the source's, so they say which way up a painted picture is.
         turns = options.get("rotation", 0) // 90
         assert {frame.rotation for frame in after.frames} == {0}
         for index in (0, 7):
@@ -260,15 +260,15 @@ class TestKept:
         found = media.read_back(run(clip, tmp_path / "out.mp4", keep_audio=False))
         assert len(found.frames) == 12 and not found.sound
 
-    def test_colours_can_be_kept(self, run, tmp_path):
+    def test_colors_can_be_kept(self, run, tmp_path):
         source = pictures(tmp_path / "in", 3)
         kept = read_folder(run(source, tmp_path / "kept", preserve_color="luminance"))
         plain = read_folder(run(source, tmp_path / "plain"))
-        for index, (with_colour, without) in enumerate(zip(kept, plain, strict=True)):
+        for index, (with_color, without) in enumerate(zip(kept, plain, strict=True)):
             wanted = chroma(media.picture(index, SIZE))
-            inside = ((with_colour > 0) & (with_colour < 255)).all(-1)
+            inside = ((with_color > 0) & (with_color < 255)).all(-1)
             assert inside.mean() > 0.7
-            assert np.abs(chroma(with_colour) - wanted)[inside].max() <= 1
+            assert np.abs(chroma(with_color) - wanted)[inside].max() <= 1
             assert np.abs(chroma(without) - wanted).mean() > 3
 
     @pytest.mark.parametrize("long_side, size", [(32, (24, 32)), (96, (72, 96)), (30, (22, 30))])

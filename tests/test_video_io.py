@@ -1,6 +1,6 @@
 """Videos in and out: what is kept, and what is said of bad input.
 
-The second way of knowing is a plain decode by PyAV, Pillow, or the textbook's formula of colour.
+The second way of knowing is a plain decode by PyAV, Pillow, or the textbook's formula of color.
 """
 
 import os
@@ -215,11 +215,11 @@ def test_webm_shows_the_same_shape_with_square_pixels(tmp_path):
     assert (after.frames[0].height, after.frames[0].width) == (64, 128)
 
 
-class TestColour:
+class TestColor:
     @pytest.mark.parametrize(("matrix", "full_range"), MATRICES)
     @pytest.mark.parametrize("kind", ["mp4", "webm"])
-    def test_bars_keep_colour_and_tags(self, tmp_path, matrix, full_range, kind):
-        bars = media.colour_bars()
+    def test_bars_keep_color_and_tags(self, tmp_path, matrix, full_range, kind):
+        bars = media.color_bars()
         options = {"matrix": matrix, "full_range": full_range, "pictures": [bars] * 3}
         source = media.make_clip(tmp_path / "in.mp4", frames=3, audio=False, **options)
         (first, *_) = frames_of(source)
@@ -241,7 +241,7 @@ class TestColour:
 
     @pytest.mark.parametrize(("size", "matrix"), [((64, 96), "bt601"), ((64, 1280), "bt709")])
     def test_untagged_is_read_as_players_do_and_tagged(self, tmp_path, size, matrix):
-        bars = media.colour_bars(size)
+        bars = media.color_bars(size)
         # The same numbers, read by the one matrix or the other.
         planes = media.to_yuv(bars, "bt601", False)
         options = {"matrix": None, "pictures": [bars] * 2, "audio": False, "frames": 2}

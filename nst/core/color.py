@@ -15,23 +15,23 @@ def luminance(image: Tensor) -> Tensor:
 
 
 def keep_color(stylized: Tensor, content: Tensor) -> Tensor:
-    """Give `stylized` the colours of `content`: only its lightness is kept.
+    """Give `stylized` the colors of `content`: only its lightness is kept.
 
     Luminance-only transfer of Gatys et al., "Controlling Perceptual Factors in Neural Style
-    Transfer", 2017: the colour differences of YIQ stay those of the content.
+    Transfer", 2017: the color differences of YIQ stay those of the content.
     """
     return (content + luminance(stylized) - luminance(content)).clamp(0, 1)
 
 
 def match_color(image: Tensor, reference: Tensor) -> Tensor:
-    """Give an image (1, 3, H, W) the mean and the covariance of the colours of another.
+    """Give an image (1, 3, H, W) the mean and the covariance of the colors of another.
 
     The linear map of Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", 2017,
     section 5.1.
     """
     mean, covariance = _color_moments(image)
     wanted_mean, wanted = _color_moments(reference)
-    # The symmetric map A with A covariance A = wanted: it moves colours the least.
+    # The symmetric map A with A covariance A = wanted: it moves colors the least.
     root, inverse = _root(covariance, 0.5), _root(covariance, -0.5)
     matrix = inverse @ _root(root @ wanted @ root, 0.5) @ inverse
     flat = image[0].flatten(1).double()
@@ -50,7 +50,7 @@ def _root(matrix: Tensor, power: float) -> Tensor:
 
 
 def restore_color(stylized: Tensor, content: Tensor, how: str) -> Tensor:
-    """Give `stylized` the colours of `content`, by a word: none, luminance or histogram."""
+    """Give `stylized` the colors of `content`, by a word: none, luminance or histogram."""
     if how == "luminance":
         return keep_color(stylized, content)
     return match_color(stylized, content) if how == "histogram" else stylized

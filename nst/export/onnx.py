@@ -108,7 +108,7 @@ def _painted(
 
 
 def _lost(graph: Graph, net: TransformerNet, identity: Tensor, size: str | Tensor) -> str:
-    """Add what `forward.stylize` finds that the identity loses of light and colour."""
+    """Add what `forward.stylize` finds that the identity loses of light and color."""
     fitted = _fitted(graph, size)
     small = _clipped(graph, graph.add("Resize", "image", "", "", fitted, axes=[2, 3], **BICUBIC))
     lost = graph.add("Sub", small, _painted(graph, net, identity, small, fitted))

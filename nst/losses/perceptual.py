@@ -120,7 +120,7 @@ def moment_errors(
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """Return the mean squared difference between neighbours (N,), both directions added.
+    """Return the mean squared difference between neighbors (N,), both directions added.
 
     A checkerboard of 0 and 1 gives 2.
     """

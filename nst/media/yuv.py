@@ -1,4 +1,4 @@
-"""Between a decoder's pictures and upright RGB arrays, without a shift of colour."""
+"""Between a decoder's pictures and upright RGB arrays, without a shift of color."""
 
 from typing import Any, cast
 

@@ -1,7 +1,7 @@
 """The feed-forward net, one for many styles.
 
 Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", 2016, with
-the conditional instance normalisation of Dumoulin et al., "A Learned Representation for Artistic
+the conditional instance normalization of Dumoulin et al., "A Learned Representation for Artistic
 Style", 2017: the norms have no scale and shift of their own, a style code brings all of them.
 
 Where it differs: nearest-neighbor upsampling and a convolution instead of a transposed one (Odena

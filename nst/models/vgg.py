@@ -23,7 +23,7 @@ OXFORD_MEAN_BGR = (103.939, 116.779, 123.68)  # of levels 0..255
 
 
 class VGGFeatures(nn.Module):
-    """Turn an image in [0, 1] into its rectified feature maps; normalisation is its own affair.
+    """Turn an image in [0, 1] into its rectified feature maps; normalization is its own affair.
 
     Args:
         pooling: max, as it was trained, or average, smoother (Gatys et al. 2015).

@@ -56,7 +56,7 @@ class FlowEstimator:
         """Return what `estimate` compares of an image (1, 3, H, W).
 
         Returns:
-            (1, C, h, w) in [0, 1], made small: its lightness for DIS, its colours for RAFT.
+            (1, C, h, w) in [0, 1], made small: its lightness for DIS, its colors for RAFT.
         """
         height, width = image.shape[-2:]
         size = fit((height, width), min(self.long_side, max(height, width)))

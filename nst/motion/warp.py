@@ -135,7 +135,7 @@ def flow_validity(flow: Tensor, reverse: Tensor) -> Tensor:
     slope = dx.square().sum(1, keepdim=True) + dy.square().sum(1, keepdim=True)
     boundary = slope > 0.01 * energy + 0.002
     trusted = (~(occluded | boundary)).to(flow.dtype) * inside(flow)
-    # Where all neighbours are trusted, then their mean: doubt reaches a little further and is soft.
+    # Where all neighbors are trusted, then their mean: doubt reaches a little further and is soft.
     return blur((blur(trusted) > 0.999).to(flow.dtype))
 
 

@@ -1,4 +1,4 @@
-"""What optimised pictures and videos share: targets, the way down, from coarse to fine."""
+"""What optimized pictures and videos share: targets, the way down, from coarse to fine."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -60,7 +60,7 @@ def style_target(
 
     Args:
         long_side: of the picture.
-        recolor: an image whose colours the styles are given.
+        recolor: an image whose colors the styles are given.
         masks: (K, H, W), regions of the picture.
         style_masks: a list of (1, 1, h, w), where in its style each region's is found.
     """
@@ -178,7 +178,7 @@ def optimize_image(
     Args:
         vgg: its device and dtype are those of the work.
         start: the image to begin from, of any size.
-        recolor: give the styles the content's colours first.
+        recolor: give the styles the content's colors first.
     """
     weight = vgg.weight
     device = weight.device
@@ -210,7 +210,7 @@ def noise_like(content: Tensor, seed: int) -> Tensor:
 
 
 def check_styles(options: PictureConfig | VideoConfig, regions: int = 0) -> None:
-    """Refuse styles that cannot be optimised: none, layers unknown, or numbers that do not match.
+    """Refuse styles that cannot be optimized: none, layers unknown, or numbers that do not match.
 
     Raises:
         InputError: says what is missing or which numbers differ.

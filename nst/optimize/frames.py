@@ -1,4 +1,4 @@
-"""A video's frames optimised one at a time, each tied to those before it.
+"""A video's frames optimized one at a time, each tied to those before it.
 
 Ruder et al., "Artistic Style Transfer for Videos", 2016.
 """

@@ -1,4 +1,4 @@
-"""How an optimised picture uses the memory at hand: whole, computing twice, or in tiles."""
+"""How an optimized picture uses the memory at hand: whole, computing twice, or in tiles."""
 
 from dataclasses import dataclass
 

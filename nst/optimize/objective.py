@@ -1,4 +1,4 @@
-"""What an optimised picture is judged by: one number, its terms, and its gradient.
+"""What an optimized picture is judged by: one number, its terms, and its gradient.
 
 A large picture is judged tile by tile, exactly: a first look adds up the moments of the whole
 picture, the second sends the slope of the style loss at these moments back through each tile. Tiles

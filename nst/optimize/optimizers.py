@@ -38,7 +38,7 @@ def lbfgs(loss: Loss, image: Tensor, history: int = 20) -> Iterator[Step]:
     Liu and Nocedal, "On the Limited Memory BFGS Method for Large Scale Optimization", 1989. A step
     is taken in full where the loss falls, halved where it rises; points outside [0, 1] are brought
     back to it. Before anything is known, broad changes are taken to be easier than fine ones: a
-    slope of features is mostly fine, and without that colours of large areas come last. It never
+    slope of features is mostly fine, and without that colors of large areas come last. It never
     ends by itself.
 
     Args:

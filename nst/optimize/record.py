@@ -1,4 +1,4 @@
-"""What is kept of an optimised picture beside its pixels: options, losses, versions."""
+"""What is kept of an optimized picture beside its pixels: options, losses, versions."""
 
 import platform
 import time

@@ -9,7 +9,7 @@ from nst.core.color import luminance
 from nst.core.tensors import size_of, stretch
 
 # Of the guided filter: its window reaches so far, in shares of the longer side, and edges of the
-# picture count from about this contrast (a standard deviation of a colour) on.
+# picture count from about this contrast (a standard deviation of a color) on.
 REACH = 0.03
 CONTRAST = 0.02
 # An island of less than this share of the picture is taken for a mistake.
@@ -19,7 +19,7 @@ LEAST_ISLAND = 0.002
 def guided_filter(masks: Tensor, small: Tensor, image: Tensor) -> Tensor:
     """Draw coarse masks to the edges of a picture and bring them to its size.
 
-    In each small window a mask is written as a linear function of the picture's colours, a . x + b,
+    In each small window a mask is written as a linear function of the picture's colors, a . x + b,
     and these functions are applied to the full picture. He et al., "Guided Image Filtering", 2010,
     equations 19 to 21; that a and b are found at a small size is their "Fast Guided Filter", 2015.
 
@@ -50,14 +50,14 @@ def guided_filter(masks: Tensor, small: Tensor, image: Tensor) -> Tensor:
     for channel in range(3):
         drawn = drawn.addcmul(lines[:, channel : 3 * count : 3], image[:, channel : channel + 1])
     drawn = drawn.clamp_(0, 1)
-    return normalised(torch.cat([drawn, (1 - drawn.sum(1, keepdim=True)).clamp_(min=0)], 1))
+    return normalized(torch.cat([drawn, (1 - drawn.sum(1, keepdim=True)).clamp_(min=0)], 1))
 
 
 def _solve(pairs: Tensor, right: Tensor) -> Tensor:
     """Return a in (S + c^2 I) a = right for each pixel, by cofactors.
 
     Args:
-        pairs: (6, h, w), the covariance S of the colours: rr, rg, rb, gg, gb, bb.
+        pairs: (6, h, w), the covariance S of the colors: rr, rg, rb, gg, gb, bb.
         right: (K, 3, h, w).
     """
     rr, rg, rb, gg, gb, bb = pairs
@@ -89,14 +89,14 @@ def box(maps: Tensor, radius: int) -> Tensor:
     return means
 
 
-def normalised(masks: Tensor) -> Tensor:
+def normalized(masks: Tensor) -> Tensor:
     """Scale masks to sum to 1."""
     return masks / masks.sum(1, keepdim=True).clamp(min=1e-6)
 
 
 def decided(masks: Tensor) -> Tensor:
     """Raise probabilities to the fourth power: a pixel is of one region unless in real doubt."""
-    return normalised((masks * masks).square_())
+    return normalized((masks * masks).square_())
 
 
 def feathered(masks: Tensor, width: float) -> Tensor:
@@ -106,12 +106,12 @@ def feathered(masks: Tensor, width: float) -> Tensor:
     return box(box(masks[0], radius), radius)[None]
 
 
-def colour_plan(masks: Tensor, image: Tensor) -> Tensor:
-    """Return the picture (1, 3, H, W) in grey, each region in a colour of its own."""
+def color_plan(masks: Tensor, image: Tensor) -> Tensor:
+    """Return the picture (1, 3, H, W) in gray, each region in a color of its own."""
     hues = torch.arange(masks.shape[1]) / masks.shape[1]
     turns = 2 * torch.pi * (hues[:, None] + torch.tensor([0.0, 1 / 3, 2 / 3]))
-    colours = (0.5 + 0.5 * torch.cos(turns)).to(masks)
-    flat = torch.einsum("nkhw,kc->nchw", masks, colours)
+    colors = (0.5 + 0.5 * torch.cos(turns)).to(masks)
+    flat = torch.einsum("nkhw,kc->nchw", masks, colors)
     return 0.5 * flat + 0.5 * luminance(image)
 
 
@@ -128,4 +128,4 @@ def without_islands(masks: Tensor) -> Tensor:
         small[0] = False  # that is what lies outside the region
         if small.any():
             allowed[0, k][torch.from_numpy(small[parts])] = 0
-    return normalised(masks * allowed + 1e-6)
+    return normalized(masks * allowed + 1e-6)

@@ -20,11 +20,11 @@ from nst.media.picture_file import is_picture
 from nst.media.picture_reader import animation_of
 from nst.media.video_reader import open_video
 from nst.motion.coherence import Motion
-from nst.regions.edges import feathered, normalised
+from nst.regions.edges import feathered, normalized
 from nst.regions.spec import BACKGROUND, Regions, warn_of_unused
 
-# A given colour may be off by this much of 255: encoders move them a little.
-COLOUR_TOLERANCE = 24 / 255
+# A given color may be off by this much of 255: encoders move them a little.
+COLOR_TOLERANCE = 24 / 255
 
 
 class GivenMasks:
@@ -38,8 +38,8 @@ class GivenMasks:
 
     def __init__(self, regions: Regions, streams: list[Iterator[Tensor]], feather: float):
         self.regions, self.feather = regions, feather
-        labels, colours = labels_of(regions)
-        self._streams, self._colours = streams, torch.tensor(colours)
+        labels, colors = labels_of(regions)
+        self._streams, self._colors = streams, torch.tensor(colors)
         self._rows = torch.tensor([*(regions.rows[label] for label in labels), regions.rest])
         self._used = torch.zeros(len(regions.styles), dtype=torch.bool)
         self._resized = False
@@ -47,7 +47,7 @@ class GivenMasks:
     def follow(self, frame: Tensor, motion: Motion | None = None) -> Tensor:
         """Return the style weights (1, K, H, W) of the next frame; they need no motion."""
         found = [next(stream) for stream in self._streams]
-        if len(self._colours):
+        if len(self._colors):
             layers = self._labelled(found[0])
         else:
             layers = torch.cat([picture.mean(1, keepdim=True) for picture in found], 1)
@@ -62,7 +62,7 @@ class GivenMasks:
         rest = (1 - layers.sum(1, keepdim=True)).clamp(min=0)
         masks = torch.zeros(1, len(self.regions.styles), *size)
         masks.index_add_(1, self._rows, torch.cat([layers, rest], 1))
-        masks = normalised(masks)
+        masks = normalized(masks)
         self._used |= (masks >= 0.5).flatten(2).any(2)[0]
         return feathered(masks, self.feather)
 
@@ -71,27 +71,27 @@ class GivenMasks:
         warn_of_unused(self.regions, self._used, "the masks have none of it")
 
     def _labelled(self, picture: Tensor) -> Tensor:
-        """Return a mask for each colour, (1, L, h, w). Black counts as one: that of no region."""
-        colours = torch.cat([self._colours, torch.zeros(1, 3)])
-        gaps = (picture - colours[:, :, None, None]).abs().amax(1)
+        """Return a mask for each color, (1, L, h, w). Black counts as one: that of no region."""
+        colors = torch.cat([self._colors, torch.zeros(1, 3)])
+        gaps = (picture - colors[:, :, None, None]).abs().amax(1)
         nearest = gaps.argmin(0)
-        nearest[gaps.amin(0) > COLOUR_TOLERANCE] = len(colours) - 1
-        masks = F.one_hot(nearest, len(colours))[..., : len(self._colours)]
+        nearest[gaps.amin(0) > COLOR_TOLERANCE] = len(colors) - 1
+        masks = F.one_hot(nearest, len(colors))[..., : len(self._colors)]
         return masks.permute(2, 0, 1)[None].float()
 
 
 def labels_of(regions: Regions) -> tuple[list[str], list[tuple[float, float, float]]]:
-    """Return the labels that masks show, and their colours; none are left for names.
+    """Return the labels that masks show, and their colors; none are left for names.
 
     Raises:
-        InputError: some are colours and some are names.
+        InputError: some are colors and some are names.
     """
     labels = [label for label in regions.rows if label != BACKGROUND]
-    colours = [_colour(label) for label in labels]
-    if None in colours and any(colours):
-        name = labels[colours.index(None)]
-        raise InputError(f"--region {name!r} is no grey level or colour, as others of them are")
-    return labels, [colour for colour in colours if colour]
+    colors = [_color(label) for label in labels]
+    if None in colors and any(colors):
+        name = labels[colors.index(None)]
+        raise InputError(f"--region {name!r} is no gray level or color, as others of them are")
+    return labels, [color for color in colors if color]
 
 
 def video_streams(
@@ -145,8 +145,8 @@ def picture_streams(
 def _paths(regions: Regions, path: Path) -> list[Path]:
     if not path.exists():
         raise InputError(f"no file {path}: check --masks")
-    labels, colours = labels_of(regions)
-    return [path] if colours else [_named(label, path) for label in labels]
+    labels, colors = labels_of(regions)
+    return [path] if colors else [_named(label, path) for label in labels]
 
 
 def _held(frames: Iterable[Frame], path: Path) -> Iterator[Tensor]:
@@ -158,8 +158,8 @@ def _held(frames: Iterable[Frame], path: Path) -> Iterator[Tensor]:
     yield from repeat(frame.image)
 
 
-def _colour(label: str) -> tuple[float, float, float] | None:
-    """Read a grey level or #rrggbb."""
+def _color(label: str) -> tuple[float, float, float] | None:
+    """Read a gray level or #rrggbb."""
     if re.fullmatch(r"#[0-9a-fA-F]{6}", label):
         red, green, blue = (int(label[i : i + 2], 16) / 255 for i in (1, 3, 5))
         return red, green, blue

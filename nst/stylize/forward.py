@@ -13,7 +13,7 @@ LEAST_SIDE = 16
 # Of `FoldedCodes`: the shorter side that is halved; frames from one look to the next, which is
 # at another style; the share of what is new in it.
 LEAST_HALVED, LOOK_EVERY, NEWS = 128, 4, 0.5
-SMALL_SIDE = 160  # of the copy on which the identity's loss of light and colour is found
+SMALL_SIDE = 160  # of the copy on which the identity's loss of light and color is found
 
 
 @torch.inference_mode()

@@ -19,7 +19,7 @@ from nst.media.contents import left_out, read_content, usable
 from nst.media.images import load_image, save_image
 from nst.motion.grain import grain
 from nst.options.stylize import PictureConfig
-from nst.regions.edges import colour_plan
+from nst.regions.edges import color_plan
 from nst.regions.masks import picture_masks
 from nst.stylize.forward import LEAST_SIDE, stylize, with_grain
 from nst.stylize.paint import Paint, Styles, mix_paint, read_styles
@@ -72,7 +72,7 @@ def one_pass_pictures(
                 content = resize(content, size)
                 stylized, weights = painter(content)
                 if plan:
-                    save_image(colour_plan(weights.cpu(), content), plan)
+                    save_image(color_plan(weights.cpu(), content), plan)
                 save_image(stylized, target, None if alpha is None else resize(alpha, size))
     seconds = time.perf_counter() - begun
     return PictureReport(targets, seconds, tuple(warned), left_out(jobs, chosen))

@@ -30,7 +30,7 @@ from nst.models.weights import load_vgg19
 from nst.motion.coherence import MotionTracker
 from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
-from nst.regions.edges import colour_plan
+from nst.regions.edges import color_plan
 from nst.regions.masks import video_masks
 from nst.styles.codes import CrossFade
 from nst.styles.pictures import style_pictures
@@ -196,7 +196,7 @@ class _Writers:
         if self.video:
             self.video.write(frame.result)
         if self.masks and frame.weights is not None:
-            image = colour_plan(frame.weights, frame.original.image)
+            image = color_plan(frame.weights, frame.original.image)
             self.masks.write(replace(frame.original, image=image, alpha=None))
 
 

@@ -230,7 +230,7 @@ class AnySamples(Samples):
 def other_colors(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Turn the hue, change saturation and contrast of every second picture, uint8 (H, W, 3).
 
-    There are fewer paintings than ways to colour one.
+    There are fewer paintings than ways to color one.
     """
     turned, angle = random.random() < 0.5, random.uniform(-np.pi, np.pi)
     saturation, gamma = random.uniform(0.5, 1.5), np.exp(random.normal(0, 0.3))

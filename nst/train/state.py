@@ -34,7 +34,7 @@ def checkpoint_path(config: TrainConfig) -> Path:
 
 
 def state_path(config: TrainConfig) -> Path:
-    """Return where the optimiser's state lies while a run is unfinished: beside the checkpoint."""
+    """Return where the optimizer's state lies while a run is unfinished: beside the checkpoint."""
     return checkpoint_path(config).with_suffix(".state.pt")
 
 
