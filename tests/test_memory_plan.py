@@ -3,7 +3,7 @@ import torch
 
 import nst.optimize.memory
 from nst.errors import InputError
-from nst.optimize.memory import LEAST_HISTORY, TILE, Plan, plan_memory
+from nst.optimize.memory import MIN_HISTORY, TILE, Plan, plan_memory
 from nst.options.optimize import OptimizeOptions
 
 CPU = torch.device("cpu")
@@ -18,7 +18,7 @@ def test_less_memory_means_computing_twice_then_tiles_then_an_error(monkeypatch)
     found = [plan(monkeypatch, g) for g in (100, 44, 24)]
     assert found[0] == Plan(None, False, 20)
     assert found[1].recompute and found[1].tile is None
-    assert found[2].tile == TILE and found[2].history >= LEAST_HISTORY
+    assert found[2].tile == TILE and found[2].history >= MIN_HISTORY
     with pytest.raises(InputError, match=r"4000x3000.*1.0 GB.*--long-side"):
         plan(monkeypatch, 1)
 

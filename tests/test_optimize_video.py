@@ -150,13 +150,13 @@ def test_a_still_video_stays_still_and_frames_by_themselves_do_not_follow(optimi
 
 def test_loop_ties_the_last_frame_to_the_first(optimize, monkeypatch):
     seen = []
-    carry = nst.optimize.frames.carry
+    warp_earlier = nst.optimize.frames.warp_earlier
 
     def noting(frame, others, flow):
         seen.append(len(others))
-        return carry(frame, others, flow)
+        return warp_earlier(frame, others, flow)
 
-    monkeypatch.setattr(nst.optimize.frames, "carry", noting)
+    monkeypatch.setattr(nst.optimize.frames, "warp_earlier", noting)
     optimize("a", passes=2, lags=(1,))
     # The first frame of each pass has nothing before it.
     assert len(seen) == 2 * (FRAMES - 1)

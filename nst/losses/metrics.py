@@ -1,4 +1,4 @@
-"""What a result measures."""
+"""Metrics of stylized images: SSIM, distances of style and content, errors over time."""
 
 import torch
 import torch.nn.functional as F
@@ -55,8 +55,8 @@ def content_distance(features: dict[str, Tensor], target: dict[str, Tensor]) -> 
     return float(content_loss(features, target).mean())
 
 
-def warping_error(stylized: Tensor, carried: Tensor, validity: Tensor) -> float:
-    """Return the mean squared change along the motion, over the pixels that can be trusted.
+def warping_error(stylized: Tensor, warped: Tensor, validity: Tensor) -> float:
+    """Return the mean squared change along the motion, over the valid pixels.
 
     A video's warping error is the root of the mean of its pairs': per channel, 1 is from black to
     white. Lai et al., "Learning Blind Video Temporal Consistency", 2018, equation 8, as a root; the
@@ -64,14 +64,14 @@ def warping_error(stylized: Tensor, carried: Tensor, validity: Tensor) -> float:
 
     Args:
         stylized: (1, 3, H, W), the result at time t.
-        carried: the result at t - lag, warped to t.
+        warped: the result at t - lag, warped to t.
         validity: (1, 1, H, W).
     """
-    return float(temporal_loss(stylized, carried, validity).mean())
+    return float(temporal_loss(stylized, warped, validity).mean())
 
 
 def feature_warping_error(
-    vgg: VGGFeatures, stylized: Tensor, carried: Tensor, validity: Tensor
+    vgg: VGGFeatures, stylized: Tensor, warped: Tensor, validity: Tensor
 ) -> float:
     """Return the mean squared change of unit-length VGG-19 features along the motion.
 
@@ -80,10 +80,10 @@ def feature_warping_error(
     their LPIPS, whose layers, net and learned weights are others. From 0 to 2.
 
     Args:
-        stylized, carried, validity: as for `warping_error`.
+        stylized, warped, validity: as for `warping_error`.
     """
-    # What cannot be trusted shows the same on both sides, so that no feature sees it change.
-    pair = torch.cat([stylized, torch.lerp(stylized, carried.clamp(0, 1), validity)])
+    # Invalid pixels are made the same on both sides, so that no feature sees a change there.
+    pair = torch.cat([stylized, torch.lerp(stylized, warped.clamp(0, 1), validity)])
     errors = []
     for features in vgg(pair, PERCEPTUAL_LAYERS).values():
         now, before = F.normalize(at_least_float32(features), dim=1).chunk(2)
@@ -94,31 +94,32 @@ def feature_warping_error(
 
 
 def detail(image: Tensor) -> float:
-    """Return the energy of the fine detail of an image (1, 3, H, W): what 3x3 means take away."""
+    """Return the energy of the fine detail of an image (1, 3, H, W): what a 3x3 mean removes."""
     return float((image - blur(image)).square().mean())
 
 
 def ghost(
-    stylized: Tensor, alone: Tensor, carried: Tensor, uncovered: Tensor
+    stylized: Tensor, alone: Tensor, warped: Tensor, uncovered: Tensor
 ) -> tuple[float, float]:
-    """Return how much of what was there shows through on ground that was just uncovered.
+    """Return how much of the previous frame shows through on ground that was just uncovered.
 
-    The first number by the second, each summed over a video's frames, is the weight w of what was
-    there, by least squares: stylized = (1 - w) alone + w carried. A frame painted alone has 0.
+    The first number by the second, each summed over a video's frames, is the weight w of the
+    warped previous result, by least squares: stylized = (1 - w) alone + w warped. A frame painted
+    alone has 0.
 
     Args:
         stylized: (1, 3, H, W), the result at time t.
         alone: the same frame painted without memory.
-        carried: the result at t-1, warped to t: where ground was uncovered, what covered it.
+        warped: the result at t-1, warped to t: where ground was uncovered, what covered it.
         uncovered: (1, 1, H, W), see `warp.uncovered`.
     """
-    trace = (carried - alone) * uncovered
+    trace = (warped - alone) * uncovered
     return float(((stylized - alone) * trace).sum()), float(trace.square().sum())
 
 
 def e_stab(results: list[Tensor], flows: list[Tensor], masks: list[Tensor]) -> float:
     """Return the stability error of Huang et al., "Real-Time Neural Style Transfer for Videos",
-    2017, equation 7: each result is compared with the next one, carried back along the true flow.
+    2017, equation 7: each result is compared with the next one, warped back along the true flow.
 
     Unlike the warping error it divides by all pixels, not by those that count.
 
@@ -128,7 +129,7 @@ def e_stab(results: list[Tensor], flows: list[Tensor], masks: list[Tensor]) -> f
         masks: T - 1 masks (1, 1, H, W), 1 where t is seen at t + 1 too.
 
     Raises:
-        ValueError: not one flow and one mask less than results.
+        ValueError: there are not exactly one flow and one mask fewer than results.
     """
     errors = [
         ((result - warp(following, flow)) * mask).square().mean()

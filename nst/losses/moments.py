@@ -1,7 +1,7 @@
-"""What of a picture's features is its style: their moments, of the whole or of each region.
+"""Means and second moments of VGG features, of the whole image or of each region.
 
-The moments of a picture are sums over its pixels. So they can be added up tile by tile, a blend of
-styles is a weighted mean of their moments, and soft regions weight each pixel.
+Moments are sums over pixels. So they can be added up tile by tile, a blend of styles is a weighted
+mean of their moments, and soft regions weight each pixel.
 """
 
 from collections.abc import Iterable
@@ -32,7 +32,7 @@ def moment_sums(features: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
             square root.
     """
     with torch.autocast(features.device.type, enabled=False):
-        # Not features[0]: the slope of an index is a new map, in another layout.
+        # Not features[0]: the gradient of an index is a new map, in another memory layout.
         flat = at_least_float32(features).squeeze(0).flatten(1)
         rows = weights.flatten(1).to(flat)
         if len(rows) == 1 and not weights.stride(-1):  # one number, repeated: no copy is needed
@@ -43,9 +43,9 @@ def moment_sums(features: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
 def layer_weights(masks: Tensor, size: tuple[int, int], layer: str) -> Tensor:
     """Bring regions (K, H, W) to a layer's resolution: (K, h, w).
 
-    Pooled, and from the second block on drawn in by one pixel of the layer, so that what a deep
-    feature sees is more and more the region's own (the guidance of Gatys et al., "Controlling
-    Perceptual Factors in Neural Style Transfer", 2017). A region too small for that is left whole.
+    Pooled, and from the second block on eroded by one pixel of the layer, so that the receptive
+    field of a deep feature lies inside the region (the guidance of Gatys et al., "Controlling
+    Perceptual Factors in Neural Style Transfer", 2017). A region too small for that is kept whole.
     """
     pooled = F.adaptive_avg_pool2d(masks[None], size)[0]
     if layer.startswith("relu1"):
@@ -56,7 +56,7 @@ def layer_weights(masks: Tensor, size: tuple[int, int], layer: str) -> Tensor:
 
 
 def blend_moments(moments: Iterable[Moments], weights: Iterable[float]) -> Moments:
-    """Return the moments of a canvas of which each style covers its share of the weights."""
+    """Return the weighted mean of moments, as of one picture made of all of them."""
     pairs = list(zip(moments, weights, strict=True))
     total = sum(weight for _, weight in pairs)
 

@@ -31,17 +31,17 @@ class _Correlations(torch.autograd.Function):
         return flat @ flat.mT
 
     @staticmethod
-    def backward(ctx, slope: Tensor) -> Tensor:
+    def backward(ctx, gradient: Tensor) -> Tensor:
         (flat,) = ctx.saved_tensors
-        slope = slope + slope.mT
-        # In the layout of what came in.
-        return slope @ flat if flat.stride(-1) == 1 else (flat.mT @ slope).mT
+        gradient = gradient + gradient.mT
+        # In the memory layout of the input.
+        return gradient @ flat if flat.stride(-1) == 1 else (flat.mT @ gradient).mT
 
 
 def correlations(flat: Tensor) -> Tensor:
     """Return f f' (..., C, C) of f (..., C, P).
 
-    Its slope takes one matrix product; autograd, which sees two factors, takes two.
+    Its gradient takes one matrix product; autograd, which sees two factors, would take two.
     """
     return _Correlations.apply(flat)
 
@@ -81,8 +81,8 @@ def style_loss(features: dict[str, Tensor], target_grams: dict[str, Tensor]) -> 
 def feature_moments(features: Tensor, group: int = 1) -> tuple[Tensor, Tensor]:
     """Return the mean (N / group, C) and the centered covariance (N / group, C, C) of features.
 
-    The Gram matrix is the sum of both, and mostly the mean: color and brightness. What the eye
-    takes for strokes lies in the covariance.
+    The Gram matrix is the sum of both, dominated by the mean: color and brightness. Strokes are
+    in the covariance.
 
     Args:
         features: (N, C, H, W).
@@ -101,7 +101,7 @@ def moment_errors(
 ) -> tuple[Tensor, Tensor]:
     """Return the relative errors of the means and of the covariances, each averaged over layers.
 
-    Together they take the place of Gatys' style loss; apart they tell colors from strokes.
+    Together they replace Gatys' style loss; the first is about colors, the second about strokes.
 
     Args:
         features: of the stylized images (N, C, H, W), for each layer of the targets.
@@ -130,37 +130,37 @@ def total_variation(image: Tensor) -> Tensor:
 
 
 def temporal_loss(
-    stylized: Tensor, carried: Tensor, validity: Tensor, light: Tensor | None = None
+    stylized: Tensor, warped: Tensor, validity: Tensor, luminance_change: Tensor | None = None
 ) -> Tensor:
-    """Return the mean squared change (N,) along the motion, over the pixels that can be trusted.
+    """Return the mean squared change (N,) along the motion, over the valid pixels.
 
-    Ruder et al., "Artistic Style Transfer for Videos", 2016, equation 8; with `light`, the output
-    term of Gao et al., "ReCoNet", 2018, equation 9: the result may get lighter or darker as the
-    input does.
+    Ruder et al., "Artistic Style Transfer for Videos", 2016, equation 8; with
+    `luminance_change`, the output term of Gao et al., "ReCoNet", 2018, equation 9: the result may
+    change in luminance as the input does.
 
     Args:
         stylized: (N, 3, H, W), at time t.
-        carried: the result at t-1, warped to t.
+        warped: the result at t-1, warped to t.
         validity: (N, 1, H, W).
-        light: (N, 1, H, W), the input's luminance at t less that at t-1 warped to t.
+        luminance_change: (N, 1, H, W), the input's luminance at t less that at t-1 warped to t.
     """
-    change = stylized - carried if light is None else stylized - carried - light
+    change = stylized - warped if luminance_change is None else stylized - warped - luminance_change
     trusted = validity.sum((1, 2, 3)).clamp_min(1) * stylized.shape[1]
     return (change.square() * validity).sum((1, 2, 3)) / trusted
 
 
-def temporal_feature_loss(features: Tensor, carried: Tensor, validity: Tensor) -> Tensor:
+def temporal_feature_loss(features: Tensor, warped: Tensor, validity: Tensor) -> Tensor:
     """Return the change of features along the motion (N,), relative to their energy.
 
     The feature term of Gao et al., "ReCoNet", 2018, equation 8, but relative.
 
     Args:
         features: (N, C, h, w), at time t.
-        carried: those at t-1, warped to t.
+        warped: those at t-1, warped to t.
         validity: (N, 1, h, w).
     """
     energy = at_least_float32(features).square().mean((1, 2, 3)).clamp_min(1e-12)
-    return temporal_loss(features, carried, validity) / energy
+    return temporal_loss(features, warped, validity) / energy
 
 
 def wasserstein_distance(
@@ -177,7 +177,7 @@ def wasserstein_distance(
         second, target_second: (K, C, C), second moments about 0; symmetric.
     """
     wanted = mean.dtype
-    # In float64: what float32 rounds away is as large as the smaller half of the eigenvalues.
+    # In float64: float32's rounding error is as large as the smaller half of the eigenvalues.
     mean, second, target_mean, target_second = (
         x.double() for x in (mean, second, target_mean, target_second)
     )
@@ -186,11 +186,11 @@ def wasserstein_distance(
     values, vectors = torch.linalg.eigh(target)
     root = (vectors * values.clamp_min(0).sqrt()[:, None, :]) @ vectors.transpose(1, 2)
     energy = target_second.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-12)
-    # The root's slope is infinite at 0, where rounding puts the directions without energy.
-    least = (energy * 1e-4)[:, None].square()
+    # The root's gradient is infinite at 0, where rounding puts the directions without energy.
+    minimum = (energy * 1e-4)[:, None].square()
     between = torch.linalg.eigvalsh(root @ covariance @ root).clamp_min(0)
-    shared = ((between + least).sqrt() - least.sqrt()).sum(1)
-    own = ((values.square() + least).sqrt() - least.sqrt()).sum(1)  # shared with itself
+    shared = ((between + minimum).sqrt() - minimum.sqrt()).sum(1)
+    own = ((values.square() + minimum).sqrt() - minimum.sqrt()).sum(1)  # shared with itself
     traces = (covariance - target).diagonal(dim1=1, dim2=2).sum(1)
     distance = (mean - target_mean).square().sum(1) + traces - 2 * (shared - own)
     return (distance / energy).to(wanted)

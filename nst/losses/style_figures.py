@@ -1,4 +1,4 @@
-"""How far a picture is from a style: the figures of reports and benchmarks."""
+"""Distance of a picture from a style, as reports and benchmarks state it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ MOMENT_LAYERS = (*STYLE_LAYERS, "relu5_1")
 
 @dataclass(frozen=True)
 class StyleTarget:
-    """What a style's features are like; of several pictures, their weighted mean.
+    """Statistics of a style's features; of several pictures, their weighted mean.
 
     Args:
         moments: layer of `MOMENT_LAYERS` -> mean (1, C) and centered covariance (1, C, C).
         grams: layer of `STYLE_LAYERS` -> (1, C, C).
-        sizes: of each picture, as it was seen: a brush has another width in another size.
+        sizes: of each picture when it was measured: the width of a stroke depends on it.
     """
 
     moments: dict[str, tuple[Tensor, Tensor]]
@@ -32,7 +32,7 @@ class StyleTarget:
 
 @torch.inference_mode()
 def style_target(vgg: VGGFeatures, pictures: Sequence[tuple[Tensor, float]]) -> StyleTarget:
-    """Return what results in the style of these pictures are compared with.
+    """Return the statistics that results in the style of these pictures are compared with.
 
     Args:
         pictures: each image (1, 3, H, W) with its weight; the weights sum to 1.

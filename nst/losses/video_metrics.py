@@ -1,6 +1,6 @@
-"""How steady and how stylized a video is, measured frame by frame as it passes.
+"""Measures coherence and style of a video, frame by frame, while it is painted.
 
-The two belong together: a weaker style lowers every error in time.
+The two belong together: a weaker style lowers every error over time.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ MINIMUM_VALID = 0.001  # fraction of the pixels, below which a pair is not measu
 
 @dataclass(frozen=True)
 class _Moment:
-    """A frame that later ones are compared with, at the size of measuring."""
+    """A frame that later ones are compared with, at the size of the measurement."""
 
     prepared: Tensor
     original: Tensor
@@ -53,12 +53,12 @@ class Measurement:
     """Figures of a stylized video beside its original.
 
     Args:
-        flow: finds the original's motion.
+        flow: estimates the original's motion.
         long_side: both are measured at this size, the stylized one's at most; None keeps that.
-        every: measure from each so many-th frame; the others pass at no cost.
+        every: use every n-th frame as a reference; the others cost nothing.
         vgg: measures the content and the perceptual warping error too, and with `style` the style.
         style: see `style_target`.
-        vgg_every: use VGG on each so many-th measured frame.
+        vgg_every: use VGG on every n-th measured frame.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Measurement:
         self.size: tuple[int, int] | None = None
         self._kept: dict[int, _Moment] = {}
         self._pairs: dict[int, list[dict[str, float]]] = {lag: [] for lag in LAGS}
-        # Of single frames: figure's name -> a number for each frame that it was found of.
+        # Of single frames: figure's name -> a number for each frame it was measured on.
         self._found: dict[str, list[float]] = {}
 
     @torch.inference_mode()
@@ -84,8 +84,8 @@ class Measurement:
         """Take the next frame, as it was and as it became: (1, 3, H, W) each, of any sizes.
 
         Args:
-            alone: the frame painted without memory of others; with it, what the memory costs and
-                gains is measured too. Of all frames or of none.
+            alone: the frame painted without temporal blending, to measure the gains and costs of
+                that. Given for all frames or for none.
         """
         t = self.frames
         self.frames += 1
@@ -110,7 +110,7 @@ class Measurement:
             for name, picture in now.pictures():
                 self._note(f"{name}detail", detail(picture))
             if with_vgg:
-                self._look(now)
+                self._measure_features(now)
         self._kept.pop(t - max(LAGS), None)
 
     def _note(self, name: str, value: float) -> None:
@@ -126,19 +126,19 @@ class Measurement:
         backward = resize_flow(backward, self.size)
         pair = {"valid": float(validity.mean())}
         for (name, picture), (_, earlier) in zip(now.pictures(), before.pictures(), strict=True):
-            carried = warp(earlier, backward)
-            pair[f"{name}warping_error"] = warping_error(picture, carried, validity)
+            warped = warp(earlier, backward)
+            pair[f"{name}warping_error"] = warping_error(picture, warped, validity)
             if with_vgg:
                 sharp = sharp_warp(earlier, backward)
                 pair[f"{name}feature_warping_error"] = feature_warping_error(
                     self.vgg, picture, sharp, validity
                 )
         if now.alone is not None:
-            carried = warp(before.stylized, backward)
-            pair["ghost"], pair["trace"] = ghost(now.stylized, now.alone, carried, new_ground)
+            warped = warp(before.stylized, backward)
+            pair["ghost"], pair["trace"] = ghost(now.stylized, now.alone, warped, new_ground)
         return pair
 
-    def _look(self, now: _Moment) -> None:
+    def _measure_features(self, now: _Moment) -> None:
         target = self.vgg(now.original, CONTENT_LAYERS)
         for name, picture in now.pictures():
             if name == "input_":
@@ -205,7 +205,7 @@ class Measurement:
 def _by_lag(pairs: dict[str, list[dict[str, float]]], key: str) -> dict[str, float]:
     """Return the root of the mean of a squared error, for each lag that has it.
 
-    Pairs that have nothing in common tell nothing.
+    Pairs without valid pixels are left out.
     """
     values = {
         lag: [pair[key] for pair in found if key in pair and pair["valid"] > MINIMUM_VALID]

@@ -46,7 +46,7 @@ class Motion:
         """Return the validity (1, 1, *size)."""
         return stretch(self.validity, size)
 
-    def carry(self, before: Tensor) -> Tensor:
+    def warp(self, before: Tensor) -> Tensor:
         """Return what was (N, C, H, W) with the last frame, as it lies in this one."""
         flow = resize_flow(self.flow.to(before.device), size_of(before))
         return quick_warp(before, flow.expand(len(before), -1, -1, -1))

@@ -1,4 +1,4 @@
-"""A video's frames optimized one at a time, each tied to those before it.
+"""Optimizes the frames of a video, with losses that compare each with earlier results.
 
 Ruder et al., "Artistic Style Transfer for Videos", 2016.
 """
@@ -32,7 +32,7 @@ from nst.optimize.objective import FeatureTarget, StyleTarget, picture_features,
 from nst.options.stylize import VideoConfig
 
 TEMPORAL_LAYERS = ("relu1_1", "relu2_1")
-# See `motion_between`: a ball that the flow has lost is doubted, a shadow is not.
+# See `motion_between`: a ball that the flow has lost gets a low validity, a shadow does not.
 DIFFERENCE = 40 / 255
 
 
@@ -62,28 +62,28 @@ class FramePainter:
             tile=self.plan.tile,
         )
 
-    def steps(self, turn: int, number: int) -> Iterator[Tensor]:
+    def steps(self, pass_number: int, number: int) -> Iterator[Tensor]:
         """Paint a frame in a pass and yield the image after each step."""
         config, store = self.config, self.store
         content = store.content(number).to(self.device)
-        seen = self._seen(turn, number)
-        carried = carry(content, seen, self.flow) if seen and self.flow else None
-        if turn > 1:
-            own = store.result(turn - 1, number).to(self.device)
-            if carried is None:  # where a pass begins there is nothing to agree with
+        earlier = self._earlier(pass_number, number)
+        warped = warp_earlier(content, earlier, self.flow) if earlier and self.flow else None
+        if pass_number > 1:
+            own = store.result(pass_number - 1, number).to(self.device)
+            if warped is None:  # the first frame of a pass has no earlier one to agree with
                 yield own
                 return
-            start = torch.lerp(own, carried[0], 0.5 * carried[1])
-        elif carried is None:
+            start = torch.lerp(own, warped[0], 0.5 * warped[1])
+        elif warped is None:
             store.begin_shot(number)
             yield from self._first(content)
             return
         elif config.init_image == "previous":
-            start = torch.lerp(content, *carried)
+            start = torch.lerp(content, *warped)
         else:
             start = content if config.init_image == "content" else noise_like(content, config.seed)
-        features, terms = self._ties(*carried)
-        style = self._style(seen[0][1])
+        features, terms = self._temporal_terms(*warped)
+        style = self._style(earlier[0][1])
         objective = build_objective(self.vgg, content, style, config, self.plan, features, terms)
         for step in paint(objective, start, config, config.frame_steps, self.plan):
             yield step.image
@@ -99,71 +99,71 @@ class FramePainter:
         for progress in optimize_image(sources, self.vgg, self.config, start, recolor):
             yield progress.step.image
 
-    def _seen(self, turn: int, number: int) -> list[tuple[Tensor, Tensor]]:
-        """Return the frames that a pass has done before this one, and their results."""
+    def _earlier(self, pass_number: int, number: int) -> list[tuple[Tensor, Tensor]]:
+        """Return frames that a pass painted before this one, with their results, nearest first."""
         store, count = self.store, len(self.store.times)
-        direction = 1 if turn % 2 else -1
-        seen = []
+        direction = 1 if pass_number % 2 else -1
+        earlier = []
         for lag in sorted(set(self.config.lags)):
             other = number - direction * lag
-            if self.config.loop and turn > 1 and lag < count:
+            if self.config.loop and pass_number > 1 and lag < count:
                 other %= count
             if not 0 <= other < count:
                 continue
-            there = turn if store.has(turn, other) else turn - 1
+            there = pass_number if store.has(pass_number, other) else pass_number - 1
             result = store.result(there, other).to(self.device)
             if there == 1:
                 reference = store.result(1, store.shot_of(other)).to(self.device)
                 result = hold_colors(result, reference)
-            seen.append((store.content(other).to(self.device), result))
-        return seen
+            earlier.append((store.content(other).to(self.device), result))
+        return earlier
 
-    def _ties(self, carried: Tensor, validity: Tensor):
+    def _temporal_terms(self, warped: Tensor, validity: Tensor):
         """Return the temporal losses, on features and on pixels."""
         features, terms = [], {}
         if self.config.temporal_feature_weight:
-            share = self.config.temporal_feature_weight / len(TEMPORAL_LAYERS)
-            wanted = picture_features(self.vgg, carried, TEMPORAL_LAYERS, self.plan.tile)
+            weight = self.config.temporal_feature_weight / len(TEMPORAL_LAYERS)
+            wanted = picture_features(self.vgg, warped, TEMPORAL_LAYERS, self.plan.tile)
             for layer, values in wanted.items():
                 pixels = F.adaptive_avg_pool2d(validity, size_of(values))
-                features.append(FeatureTarget("temporal_features", layer, values, share, pixels))
+                features.append(FeatureTarget("temporal_features", layer, values, weight, pixels))
         if self.config.temporal_weight:
             terms["temporal"] = lambda image: (
-                self.config.temporal_weight * temporal_loss(image, carried, validity).sum()
+                self.config.temporal_weight * temporal_loss(image, warped, validity).sum()
             )
         return features, terms
 
     def _style(self, previous: Tensor) -> StyleTarget:
-        share = self.config.style_from_previous
-        if not share:
+        weight = self.config.style_from_previous
+        if not weight:
             return self.style
         layers = self.config.style_layers
         moments = picture_moments(self.vgg, previous, layers, tile=self.plan.tile)
         return replace(
-            self.style, moments=blend_moments([self.style.moments, moments], [1 - share, share])
+            self.style, moments=blend_moments([self.style.moments, moments], [1 - weight, weight])
         )
 
 
-def carry(
-    frame: Tensor, seen: Sequence[tuple[Tensor, Tensor]], flow: FlowEstimator
+def warp_earlier(
+    frame: Tensor, earlier: Sequence[tuple[Tensor, Tensor]], flow: FlowEstimator
 ) -> tuple[Tensor, Tensor] | None:
-    """Return the results carried to `frame` (1, 3, H, W) and where they hold (1, 1, H, W).
+    """Return earlier results warped to `frame` (1, 3, H, W), and their validity (1, 1, H, W).
 
-    Each pixel is tied to the nearest frame that saw it, the long-term weights of Ruder et al.,
-    "Artistic Style Transfer for Videos", 2016, equation 13. None where no frame saw anything. What
-    looks a little otherwise along the motion, as in a shadow, is carried too and then repainted.
+    Each pixel comes from the nearest frame in which it is valid: the long-term weights of Ruder et
+    al., "Artistic Style Transfer for Videos", 2016, equation 13. None when no pixel is valid. What
+    looks a little different along the motion, as in a shadow, is warped too and then repainted.
 
     Args:
-        seen: other frames and what they became, the nearest first.
+        earlier: other frames and their results, the nearest first.
     """
     size, now = size_of(frame), flow.prepare(frame)
     total, validity = torch.zeros_like(frame), frame.new_zeros(1, 1, *size)
-    for other, result in seen:
+    for other, result in earlier:
         motion = motion_between(flow, now, flow.prepare(other), DIFFERENCE)
         if motion is None:
             continue
-        share = (motion.trusted(size).to(frame.device) - validity).clamp_min(0)
-        total, validity = total + share * motion.carry(result), validity + share
+        weight = (motion.trusted(size).to(frame.device) - validity).clamp_min(0)
+        total, validity = total + weight * motion.warp(result), validity + weight
     if not validity.any():
         return None
     return torch.where(validity > 0, total / validity.clamp_min(1e-6), frame), validity

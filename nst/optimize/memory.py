@@ -1,4 +1,4 @@
-"""How an optimized picture uses the memory at hand: whole, computing twice, or in tiles."""
+"""Fits an optimized picture into memory: as a whole, recomputing features, or in tiles."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from nst.options.optimize import OptimizeOptions
 
 TILE = 512
 HALO = 80  # around a tile, on each side
-HISTORY, LEAST_HISTORY = 20, 4
+HISTORY, MIN_HISTORY = 20, 4
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How the memory at hand is used.
+    """How the free memory is used.
 
     Args:
         tile, recompute: see `Objective`.
@@ -31,7 +31,7 @@ class Plan:
 def plan_memory(
     size: tuple[int, int], options: OptimizeOptions, device: torch.device, dtype: torch.dtype
 ) -> Plan:
-    """Choose between the whole picture, computing twice, and tiles, by the memory that is free.
+    """Choose between the whole picture, recomputing features, and tiles, by the free memory.
 
     Raises:
         InputError: not even tiles fit.
@@ -41,22 +41,22 @@ def plan_memory(
     free = 0.8 * free_memory(device)
     image = 4 * 3 * pixels
     pair = 2 * image if options.optimizer == "lbfgs" else 0
-    # The image, its gradient, what the pixel terms and the way down take, the content's features.
+    # The image, its gradient, what the pixel terms and the optimizer take, the content's features.
     held = 12 * image + pixels * 32
 
     def plan(tile: int | None, recompute: bool) -> Plan | None:
         area = pixels if tile is None else min(pixels, (tile + 2 * HALO) ** 2)
         left = free - held - _pass_bytes(area, layers, dtype, recompute)
-        if left < LEAST_HISTORY * pair:
+        if left < MIN_HISTORY * pair:
             return None
         return Plan(tile, recompute, int(min(HISTORY, left // pair)) if pair else HISTORY)
 
     if options.tile:
         tile = options.tile if options.tile < max(size) else None
-        return plan(tile, False) or Plan(tile, False, LEAST_HISTORY)
+        return plan(tile, False) or Plan(tile, False, MIN_HISTORY)
     if found := plan(None, False) or plan(None, True) or plan(TILE, False):
         return found
-    needed = held + LEAST_HISTORY * pair + _pass_bytes((TILE + 2 * HALO) ** 2, layers, dtype)
+    needed = held + MIN_HISTORY * pair + _pass_bytes((TILE + 2 * HALO) ** 2, layers, dtype)
     raise InputError(
         f"{size[1]}x{size[0]} pixels need about {needed / 0.8 / 2**30:.1f} GB and "
         f"{free / 0.8 / 2**30:.1f} GB are free: give a smaller --long-side"
@@ -66,7 +66,7 @@ def plan_memory(
 def _pass_bytes(
     pixels: int, layers: tuple[str, ...], dtype: torch.dtype, recompute: bool = False
 ) -> float:
-    """Return what a pass there and back takes: maps that are kept, their slopes, float32 copies."""
+    """Return the bytes of a forward and backward pass: kept maps, gradients, float32 copies."""
     deepest = max(map(LAYERS.index, layers))
     blocks = [b for b, _ in CONVOLUTIONS[: deepest + 1]]
     maps = [BLOCKS[b][0] / 4 ** (b - 1) for b in blocks]

@@ -1,8 +1,8 @@
-"""What an optimized picture is judged by: one number, its terms, and its gradient.
+"""The loss of an optimized picture: its terms and its gradient.
 
-A large picture is judged tile by tile, exactly: a first look adds up the moments of the whole
-picture, the second sends the slope of the style loss at these moments back through each tile. Tiles
-overlap by what a feature sees, so that each feature is the whole picture's own.
+A large picture is computed tile by tile, exactly. The first pass sums the feature moments over the
+tiles; the second backpropagates the style loss through each tile. Tiles overlap by the receptive
+field, so that features are those of the whole picture.
 """
 
 from collections.abc import Callable
@@ -21,10 +21,10 @@ from nst.models.vgg import VGGFeatures, stride_and_halo
 
 @dataclass(frozen=True)
 class FeatureTarget:
-    """Features (1, C, h, w) that a layer shall have, and how much each pixel (1, 1, h, w) counts.
+    """Target features (1, C, h, w) of a layer, and the weight of each pixel (1, 1, h, w).
 
-    The term is their squared difference, each pixel times its weight, relative to the energy of the
-    values that count.
+    The term is their squared difference, each pixel times its weight, relative to the
+    weighted energy of the values.
     """
 
     term: str
@@ -34,7 +34,7 @@ class FeatureTarget:
     pixels: Tensor | None = None
 
     def scale(self) -> Tensor:
-        """Return the weight over the energy of what counts."""
+        """Return the weight divided by the weighted energy of the values."""
         energy = at_least_float32(self.values).square()
         if self.pixels is not None:
             energy = energy * self.pixels
@@ -43,11 +43,11 @@ class FeatureTarget:
 
 @dataclass(frozen=True)
 class StyleTarget:
-    """The moments that K regions shall have.
+    """Target moments of K regions.
 
     Args:
         loss: gram or wasserstein.
-        weights: (K,), what each region's distance counts.
+        weights: (K,), of each region's distance.
         masks: (K, H, W), where the regions are; None is one that is everywhere.
     """
 
@@ -75,7 +75,7 @@ class Window:
             (edge - self.outer[2 * (i // 2)]) // stride for i, edge in enumerate(self.inner)
         )
         if (top, left, bottom, right) == (0, 0, *values.shape[-2:]):
-            return values  # the slope of a cut is a new map
+            return values  # the gradient of a slice would be a new map
         return values[..., top:bottom, left:right]
 
     def own_of_whole(self, values: Tensor, stride: int) -> Tensor:
@@ -89,7 +89,7 @@ def windows(
 ) -> list[Window]:
     """Cut a picture into tiles of this side; `shift` moves the cuts. None is one tile.
 
-    Cuts lie on the grid of the deepest layer, so that poolings meet the same pixels as in the
+    Cuts lie on the grid of the deepest layer, so that pooling sees the same pixels as in the
     whole picture.
     """
     stride, halo = stride_and_halo(layers)
@@ -119,7 +119,7 @@ class Objective:
     Args:
         style_weight: None leaves the style out.
         pixel_terms: name -> function of the image; its autograd needs little memory.
-        tile: side of a tile in pixels; None judges the picture as a whole.
+        tile: side of a tile in pixels; None computes the picture as a whole.
         recompute: see `VGGFeatures.forward`.
     """
 
@@ -146,23 +146,23 @@ class Objective:
             terms |= {name: f(leaf) for name, f in self.pixel_terms.items()}
             (gradient,) = torch.autograd.grad(_total(terms), leaf)
             terms = {name: value.detach() for name, value in terms.items()}
-        # The cuts move from call to call: what rounding leaves of them does not add up to a seam.
+        # The cuts move from call to call, so that rounding errors do not add up to a seam.
         tiles = windows(size_of(image), self.tile, self._layers, 7 * self._calls)
         self._calls += 1
         weights = _region_weights(self.style.masks, image, tuple(self.style.moments))
-        slopes = None
+        gradients = None
         if len(tiles) > 1:
-            terms["style"], slopes = self._style_slopes(image, tiles, weights)
+            terms["style"], gradients = self._style_gradients(image, tiles, weights)
         for window in tiles:
             crop = window.crop(image).clone().requires_grad_()
             features = self.vgg(crop, self._layers, self.recompute)
             parts = self._feature_terms(features, window)
             sums = _sums(features, window, weights)
-            if slopes is None:
+            if gradients is None:
                 parts["style"] = self._style_term(sums, weights)
                 total = _total(parts)
             else:
-                pairs = zip(_flat(sums), slopes, strict=True)
+                pairs = zip(_flat(sums), gradients, strict=True)
                 total = _total(parts)
                 for a, b in pairs:
                     total = total + (a * b).sum()
@@ -172,13 +172,13 @@ class Objective:
                 terms[name] = terms.get(name, 0) + value.detach()
         return {name: float(value) for name, value in terms.items()}, gradient
 
-    def _style_slopes(self, image, tiles, weights) -> tuple[Tensor, list[Tensor]]:
-        """Return the style term and its slope at each of the whole picture's sums."""
+    def _style_gradients(self, image, tiles, weights) -> tuple[Tensor, list[Tensor]]:
+        """Return the style term and its gradient with respect to the whole picture's sums."""
         total = _add_up(self.vgg, image, tiles, weights)
         leaves = [x.requires_grad_() for x in _flat(total)]
         loss = self._style_term(total, weights)
-        slopes = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
-        return loss.detach(), list(slopes)
+        gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+        return loss.detach(), list(gradients)
 
     def _style_term(self, sums: Moments, weights: dict[str, Tensor]) -> Tensor:
         distance = style_distance(self.style.loss, _means(sums, weights), self.style.moments)
@@ -188,12 +188,12 @@ class Objective:
         terms: dict[str, Tensor] = {}
         for target, scale in zip(self.features, self._scales, strict=True):
             stride, _ = stride_and_halo((target.layer,))
-            wanted = window.own_of_whole(target.values, stride)
-            gap = at_least_float32(window.own(features[target.layer], stride)) - wanted
-            gap = gap.square()
+            target_values = window.own_of_whole(target.values, stride)
+            error = at_least_float32(window.own(features[target.layer], stride)) - target_values
+            error = error.square()
             if target.pixels is not None:
-                gap = gap * window.own_of_whole(target.pixels, stride)
-            terms[target.term] = terms.get(target.term, 0) + scale * gap.sum()
+                error = error * window.own_of_whole(target.pixels, stride)
+            terms[target.term] = terms.get(target.term, 0) + scale * error.sum()
         return terms
 
 

@@ -1,4 +1,4 @@
-"""Ways down a loss: L-BFGS and Adam over the pixels of an image, kept in [0, 1]."""
+"""L-BFGS and Adam over the pixels of an image, kept in [0, 1]."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -8,19 +8,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# How much easier a move of twice as broad a patch is taken to be, and how often it is doubled.
-EASE, DOUBLINGS = 1.5, 4
+# Preconditioner: each coarser pyramid level is weighted EASE times more. VGG gradients are mostly
+# high-frequency; without it large areas of color would converge last.
+EASE, LEVELS = 1.5, 4
 
 Loss = Callable[[Tensor], tuple[dict[str, float], Tensor]]
 
 
 @dataclass(frozen=True)
 class Step:
-    """Where a way down has come to.
+    """The state after a step.
 
     Args:
-        image: the best so far (L-BFGS) or the average of the way (Adam).
-        terms: of the last point looked at.
+        image: the best so far (L-BFGS) or the average of the trajectory (Adam).
+        terms: of the loss at the last point evaluated.
     """
 
     image: Tensor
@@ -33,13 +34,12 @@ class Step:
 
 
 def lbfgs(loss: Loss, image: Tensor, history: int = 20) -> Iterator[Step]:
-    """Go down by limited-memory BFGS; each step looks once at the loss.
+    """Minimize by limited-memory BFGS; each step evaluates the loss once.
 
     Liu and Nocedal, "On the Limited Memory BFGS Method for Large Scale Optimization", 1989. A step
-    is taken in full where the loss falls, halved where it rises; points outside [0, 1] are brought
-    back to it. Before anything is known, broad changes are taken to be easier than fine ones: a
-    slope of features is mostly fine, and without that colors of large areas come last. It never
-    ends by itself.
+    is taken in full where the loss falls, halved where it rises; points outside [0, 1] are
+    clamped to it. The initial inverse Hessian favors low frequencies, see `EASE`. It never ends by
+    itself.
 
     Args:
         history: pairs of vectors kept, each twice as large as the image.
@@ -53,21 +53,21 @@ def lbfgs(loss: Loss, image: Tensor, history: int = 20) -> Iterator[Step]:
     while True:
         if direction is None:
             direction = -_inverse_hessian_times(gradient, pairs)
-            if not pairs:  # a first step of a hundredth of the range where the slope is greatest
+            if not pairs:  # the first step: a hundredth of the range where the gradient is largest
                 direction = direction * (0.01 / direction.abs().max().clamp_min(1e-30))
         candidate = (x + length * direction).clamp(0, 1)
-        terms, slope = loss(candidate)
+        terms, new_gradient = loss(candidate)
         found = sum(terms.values())
         if found < value:
-            move, turn = candidate - x, slope - gradient
-            curvature = _dot(move, turn)
-            if curvature > 1e-10 * (_dot(move, move) * _dot(turn, turn)) ** 0.5:
-                pairs.append((move, turn, curvature))
-            x, gradient, value = candidate, slope, found
+            move, change = candidate - x, new_gradient - gradient
+            curvature = _dot(move, change)
+            if curvature > 1e-10 * (_dot(move, move) * _dot(change, change)) ** 0.5:
+                pairs.append((move, change, curvature))
+            x, gradient, value = candidate, new_gradient, found
             length, direction = 1.0, None
         elif length > 0.1:
             length /= 2
-        else:  # the remembered curvature misleads: forget it
+        else:  # the stored curvature misleads: drop it
             length, direction = 1.0, None
             pairs.clear()
         yield Step(x, terms)
@@ -75,16 +75,16 @@ def lbfgs(loss: Loss, image: Tensor, history: int = 20) -> Iterator[Step]:
 
 def _inverse_hessian_times(vector: Tensor, pairs) -> Tensor:
     """Return H^-1 v by the two-loop recursion."""
-    shares = []
-    for move, turn, curvature in reversed(pairs):
-        shares.append(_dot(move, vector) / curvature)
-        vector = vector.sub(turn, alpha=shares[-1])
+    factors = []
+    for move, change, curvature in reversed(pairs):
+        factors.append(_dot(move, vector) / curvature)
+        vector = vector.sub(change, alpha=factors[-1])
     vector = _broadened(vector)
     if pairs:
-        _, turn, curvature = pairs[-1]
-        vector = vector * (curvature / _dot(turn, _broadened(turn)))
-    for (move, turn, curvature), share in zip(pairs, reversed(shares), strict=True):
-        vector = vector.add(move, alpha=share - _dot(turn, vector) / curvature)
+        _, change, curvature = pairs[-1]
+        vector = vector * (curvature / _dot(change, _broadened(change)))
+    for (move, change, curvature), factor in zip(pairs, reversed(factors), strict=True):
+        vector = vector.add(move, alpha=factor - _dot(change, vector) / curvature)
     return vector
 
 
@@ -95,7 +95,7 @@ def _dot(a: Tensor, b: Tensor) -> float:
 def _broadened(vector: Tensor) -> Tensor:
     """Return a vector (1, C, H, W) with coarser and coarser copies of it added."""
     total, coarse = vector, vector
-    for level in range(1, DOUBLINGS + 1):
+    for level in range(1, LEVELS + 1):
         if min(coarse.shape[-2:]) < 4:
             break
         coarse = F.avg_pool2d(coarse, 2, ceil_mode=True, count_include_pad=False)
@@ -105,11 +105,11 @@ def _broadened(vector: Tensor) -> Tensor:
 
 
 def adam(loss: Loss, image: Tensor, rate: float = 0.02, decay: float = 0.9) -> Iterator[Step]:
-    """Go down by Adam (Kingma and Ba, 2015); the image given is the average of the way.
+    """Minimize by Adam (Kingma and Ba, 2015); the image of a step is the average of the trajectory.
 
     Args:
-        rate: the length of a step, in units of the range.
-        decay: of the average; it forgets a point after about 1 / (1 - decay) steps.
+        rate: learning rate, about the length of a step in each pixel.
+        decay: of the average, over about 1 / (1 - decay) steps.
     """
     x = image.clamp(0, 1).clone()
     optimizer = torch.optim.Adam([x], lr=rate, betas=(0.9, 0.99))

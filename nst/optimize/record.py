@@ -1,4 +1,4 @@
-"""What is kept of an optimized picture beside its pixels: options, losses, versions."""
+"""The record beside an optimized picture: options, losses, versions."""
 
 import platform
 import time
@@ -15,7 +15,7 @@ EVERY = 10  # steps between two entries of the record
 
 
 class Record:
-    """The JSON beside a picture, enough to make it again."""
+    """The JSON file beside a picture, with what is needed to make it again."""
 
     def __init__(self, config, target: Path, device: torch.device, dtype: torch.dtype):
         self.path = target.with_suffix(".json")
@@ -48,7 +48,7 @@ class Record:
 
 
 def open_log(folder: Path | None) -> Callable[[int, Step], None]:
-    """Return what writes a step's terms, and now and then the picture, for TensorBoard."""
+    """Return a function that logs a step's terms, and every tenth picture, to TensorBoard."""
     if folder is None:
         return lambda count, step: None
     from torch.utils.tensorboard import SummaryWriter  # late: it takes seconds

@@ -55,7 +55,7 @@ class SegmentedMasks:
         if motion is None:
             masks = last = self._look(frame, size)
         else:
-            last, masks = motion.carry(torch.cat([self._last, self._masks])).chunk(2)
+            last, masks = motion.warp(torch.cat([self._last, self._masks])).chunk(2)
             last = self._look(frame, size) if self.looked else last
             trusted = DOUBTED + (1 - DOUBTED) * motion.trusted(size).to(masks.device)
             masks = torch.lerp(last, masks, MEMORY * trusted)
