@@ -6,8 +6,6 @@ for a path.
 """
 
 import tempfile
-import types
-import typing
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields
@@ -30,6 +28,7 @@ from nst.models.checkpoint import Checkpoint, load_checkpoint
 from nst.models.transformer_net import TransformerNet
 from nst.options.stylize import PictureConfig, VideoConfig
 from nst.options.train import TrainConfig
+from nst.options.values import kind_of
 from nst.styles.spec import names_of
 from nst.stylize.forward import LEAST_SIDE
 from nst.stylize.images import picture_painter
@@ -205,14 +204,20 @@ def optimize(
 
 
 def train(
-    content_dir: str | Path, style_dir: str | Path, output: str | Path, **options: Any
-) -> TrainReport | None:
+    content_dir: str | Path,
+    style_dir: str | Path,
+    output: str | Path,
+    *,
+    on_progress: OnProgress | None = None,
+    **options: Any,
+) -> TrainReport:
     """Train a net on photos and style pictures; the checkpoint holds all the styles.
 
     Args:
         content_dir: folder of photos and videos.
         style_dir: folder of style pictures, or one picture.
         output: checkpoint to write, .safetensors.
+        on_progress: is told how far it has come, in place of a bar.
         options: those of `nst train`.
 
     Raises:
@@ -221,7 +226,9 @@ def train(
     from nst.train import loop
 
     paths = {"content_dir": content_dir, "style_dir": style_dir, "output": output}
-    return loop.train(_config(TrainConfig, **paths, **options))  # type: ignore[func-returns-value]
+    config = _config(TrainConfig, **paths, **options)
+    with _progress(config.quiet, on_progress) as on_progress:
+        return loop.train(config, on_progress)
 
 
 @contextmanager
@@ -250,23 +257,19 @@ def _shown(config: VideoConfig, on_frame: OnFrame | None) -> Iterator[OnFrame | 
 
 def _config(kind: type[Config], **values: Any) -> Config:
     """Build a command's options, with texts for paths and single values for several allowed."""
-    types_of = {spec.name: spec.type for spec in fields(kind)}  # type: ignore[arg-type]
+    specs = {spec.name: spec for spec in fields(kind)}  # type: ignore[arg-type]
     for name, value in values.items():
-        if name not in types_of:
-            raise TypeError(f"there is no option {name!r}; there are {', '.join(types_of)}")
-        values[name] = _converted(value, types_of[name])
+        if name not in specs:
+            raise TypeError(f"there is no option {name!r}; there are {', '.join(specs)}")
+        of, many = kind_of(specs[name])
+        if value is None:
+            continue
+        several: Any = (
+            value if many and not isinstance(value, str | Path | int | float) else [value]
+        )
+        converted = tuple(Path(item) if of is Path else item for item in several)
+        values[name] = converted if many else converted[0]
     return kind(**values)
-
-
-def _converted(value: Any, kind: Any) -> Any:
-    if isinstance(kind, types.UnionType):
-        kind = next(arm for arm in typing.get_args(kind) if arm is not types.NoneType)
-    if value is None:
-        return None
-    if typing.get_origin(kind) is tuple:
-        several = [value] if isinstance(value, str | Path | int | float) else value
-        return tuple(_converted(item, typing.get_args(kind)[0]) for item in several)
-    return Path(value) if kind is Path else value
 
 
 def _style_options(

@@ -20,7 +20,8 @@ def train(config: TrainConfig) -> str | None:
     Raises:
         InputError: something the user gave is wrong; nothing is written then.
     """
-    from nst.train.loop import train as train_to
+    from nst.core.progress import bars
+    from nst.train import loop  # late: --help must not wait for torch
 
     with _place(config) as output:
         config = replace(config, output=output)
@@ -28,7 +29,8 @@ def train(config: TrainConfig) -> str | None:
         first = int(os.environ.get("RANK", 0)) == 0
         line = f"training the styles of {config.style_dir} for {time}, to {output}"
         tell(line, config.quiet or not first)
-        train_to(config)
+        with bars(config.quiet or not first) as on_progress:
+            loop.train(config, on_progress)
         log = config.log_dir or output.with_suffix(LOG)
         done = f"wrote {output}; its log is in {log} (tensorboard --logdir {log})"
         return done if first and not config.quiet else None

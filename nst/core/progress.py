@@ -79,7 +79,7 @@ def bars(quiet: bool = False) -> Iterator[OnProgress | None]:
         if progress.note:
             bar.set_postfix_str(progress.note, refresh=False)
         bar.update(progress.done - bar.n)
-        if progress.done and progress.total:
+        if progress.done and progress.total and progress.unit != "s":  # the clock is known
             forecast.add(progress.fraction or progress.done / progress.total)
 
     try:

@@ -4,6 +4,7 @@ Data parallel by `torchrun --nproc-per-node=N train.py ...`: each process takes 
 step's samples and the gradients are averaged.
 """
 
+import time
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from nst.core.device import choose_device, choose_dtype, keep_memory
-from nst.core.forecast import Forecast
+from nst.core.progress import OnProgress, Progress, collected_warnings
+from nst.core.reports import TrainReport
 from nst.core.tensors import size_of
 from nst.core.threads import interrupts_held_back
 from nst.errors import InputError
+from nst.models.checkpoint import Checkpoint
 from nst.motion.grain import grain
 from nst.options.train import TrainConfig
 from nst.train.datasets import decoded, hold_out, load_contents, steps_of
@@ -35,21 +37,33 @@ SAVE_MINUTES = 3.0  # between two checkpoints of a run by the clock
 MEMORY_FORMAT: dict[str, Any] = {"memory_format": torch.channels_last}
 
 
-def train(config: TrainConfig) -> None:
+def train(config: TrainConfig, on_progress: OnProgress | None = None) -> TrainReport:
     """Train the checkpoint that `config` describes and write it, with its log beside it.
 
     Raises:
         InputError: something the user gave is wrong; nothing is written then.
     """
+    begun = time.perf_counter()
     rank, world = join_processes(config.device)
     try:
-        _train(config, rank, world)
+        with collected_warnings() as warned:
+            checkpoint = _train(config, rank, world, on_progress if rank == 0 else None)
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+    return TrainReport(
+        output=config.output,
+        styles=checkpoint.styles,
+        steps=checkpoint.training.get("steps_done", 0),
+        seconds=time.perf_counter() - begun,
+        warnings=tuple(warned),
+    )
 
 
-def _train(config: TrainConfig, rank: int, world: int) -> None:
+def _train(
+    config: TrainConfig, rank: int, world: int, on_progress: OnProgress | None
+) -> Checkpoint:
+    """Train as one of `world` processes and return the checkpoint."""
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device, gradients=True)
     torch.manual_seed(config.seed)
@@ -91,14 +105,10 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
         pin_memory=device.type == "cuda",
     )
     log = TrainingLog(config, targets.names) if rank == 0 else None
-    # By the clock the bar counts seconds.
+    # By the clock seconds are counted.
     total = config.steps or round(60 * config.minutes)
-    bar = tqdm(
-        desc="training", total=total, initial=round(done * total) if config.minutes else first,
-        unit="step" if config.steps else "s", smoothing=0.05, disable=config.quiet or rank > 0,
-    )  # fmt: skip
+    note = ""
     schedule = Schedule(config, first, done)
-    forecast = Forecast(config.quiet or rank > 0)
     saved = done
     try:
         with interrupts_held_back(deliver=False) as interrupt:
@@ -125,9 +135,6 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
                 optimizer.step()
                 schedule.step = step = step + 1
                 progress = schedule.progress()
-                bar.update(1 if config.steps else progress * total - bar.n)
-                if config.steps:
-                    forecast.add(step / config.steps)
                 if log and step % config.log_every == 0:
                     if not terms["total"].isfinite().all():
                         raise InputError(
@@ -137,7 +144,11 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
                     speed = (step - first) * config.batch * world / schedule.seconds
                     log.terms(step, terms, batch.style, targets.labels(batch.style), rate, speed)
                     loss = f"{terms['total'].mean().item():.3f}"
-                    bar.set_postfix(loss=loss, pictures_per_s=f"{speed:.1f}")
+                    note = f"loss={loss}, pictures_per_s={speed:.1f}"
+                if on_progress:
+                    count = step if config.steps else round(min(1.0, progress) * total)
+                    unit = "step" if config.steps else "s"
+                    on_progress(Progress("training", count, total, unit, note))
                 if log and (step % config.validate_every == 0 or progress >= 1):
                     log.validate(step, net, targets.held_out(loss_net), loss_net, held_out, config)
                 if rank == 0 and _save_is_due(config, step, progress, saved):
@@ -151,11 +162,11 @@ def _train(config: TrainConfig, rank: int, world: int) -> None:
             save(config, run, checkpoint, targets, optimizer, schedule.step, done)
         raise
     finally:
-        bar.close()
         if log:
             log.writer.close()
     if rank == 0:
         save(config, run, checkpoint, targets, optimizer, schedule.step, 1.0)
+    return checkpoint
 
 
 def _save_is_due(config: TrainConfig, step: int, progress: float, saved: float) -> bool:
