@@ -21,6 +21,7 @@ import nst.motion.flow
 import nst.optimize.images
 import nst.optimize.videos
 import nst.train.loop
+import nst.train.loss_nets
 from nst.api import run_video
 from nst.commands.evaluate import evaluate
 from nst.commands.stylize import stylize_pictures
@@ -371,7 +372,7 @@ class TestPictures:
 class TestTraining:
     @pytest.fixture
     def config(self, tmp_path, monkeypatch, vgg_state) -> TrainConfig:
-        monkeypatch.setattr(nst.train.loop, "load_vgg19", lambda _: vgg_state)
+        monkeypatch.setattr(nst.train.loss_nets, "load_vgg19", lambda _: vgg_state)
         for folder, count in (("photos", 3), ("styles", 2)):
             (tmp_path / folder).mkdir()
             for n in range(count):
