@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import nst
+import nst.optimize.images
 from nst.api import run_video
 from nst.commands.stylize import stylize_pictures
 from nst.options.stylize import PictureConfig, VideoConfig
@@ -219,6 +220,25 @@ class TestVideo:
             second = pool.submit(run, "b.mkv", {})
             assert any("masks of 32x24" in line for line in first.result().warnings)
             assert second.result().warnings == ()
+
+
+def test_optimize_writes_what_the_command_writes(photo, tmp_path, monkeypatch, random_vgg):
+    monkeypatch.setattr(nst.optimize.images, "load_vgg19", lambda *_: None)
+    monkeypatch.setattr(nst.optimize.images, "VGGFeatures", lambda *_: random_vgg)
+    style = media.color_bars((56, 72))
+    Image.fromarray(photo).save(tmp_path / "in.png")
+    Image.fromarray(style).save(tmp_path / "style.png")
+    options = {"steps": 2, "style_layers": ("relu1_1",), "content_layers": "relu2_2", **MACHINE}
+    steps = []
+    found = nst.optimize(photo, style, on_progress=steps.append, **options)
+    assert [step.done for step in steps] == list(range(1, steps[0].total + 1))
+    config = PictureConfig(
+        content_path=tmp_path / "in.png", style_path=(tmp_path / "style.png",), quiet=True,
+        output=tmp_path / "out.png", **{**options, "content_layers": ("relu2_2",)},
+    )  # fmt: skip
+    stylize_pictures(config)
+    assert np.array_equal(found, np.array(Image.open(tmp_path / "out.png")))
+    assert not np.array_equal(found, photo)
 
 
 def test_import_is_quick_and_names_are_there():

@@ -28,7 +28,7 @@ class VideoReport:
     """A video that was stylized.
 
     Args:
-        output: what was written; None where frames were only shown.
+        output: what was written, under its true name; None where frames were only shown.
         frames: how many.
         size: (height, width) of the result.
         seconds: how long it took, loading included.

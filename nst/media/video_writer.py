@@ -122,7 +122,8 @@ class VideoWriter:
     def __init__(
         self, path: Path, place: Place, encoder: "FileEncoder | GifEncoder | PictureWriter"
     ) -> None:
-        self._path, self._place, self._encoder = path, place, encoder
+        # Where another run has written there meanwhile, `close` gives it another name.
+        self.path, self._place, self._encoder = path, place, encoder
         self._shape: tuple[int, ...] | None = None
         self._alpha = False
         self._last = -1
@@ -183,13 +184,13 @@ class VideoWriter:
             return
         if self._shape is None:
             self.discard()
-            raise InputError(f"{self._path}: not one frame to write; nothing is written")
+            raise InputError(f"{self.path}: not one frame to write; nothing is written")
         with interrupts_held_back():
             try:
                 self._encode(0)
                 with self._explained():
                     self._encoder.finish(complete)
-                    self._place.keep()
+                    self.path = self._place.keep()
             except BaseException:
                 self.discard()
                 raise
@@ -222,5 +223,5 @@ class VideoWriter:
         except (OSError, av.FFmpegError) as error:
             if error.errno not in FULL_DISK:
                 raise
-            message = f"{self._path}: no space left on its disk; free some or give another output"
+            message = f"{self.path}: no space left on its disk; free some or give another output"
             raise InputError(message) from None

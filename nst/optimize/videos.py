@@ -95,7 +95,7 @@ def optimize_video(
     if config.report:
         write_json(config.report, figures)
     return VideoReport(
-        output=config.output_video,
+        output=writer.path,
         frames=measured.frames,
         size=size,
         seconds=time.perf_counter() - begun,

@@ -10,10 +10,10 @@ from nst.core.tensors import fit, resize, size_of
 from nst.models.transformer_net import TransformerNet
 
 LEAST_SIDE = 16
-# Of `FoldedCodes`: the shorter side that is halved; frames from one look to the next, which is
-# at another style; the share of what is new in it.
-LEAST_HALVED, LOOK_EVERY, NEWS = 128, 4, 0.5
-SMALL_SIDE = 160  # of the copy on which the identity's loss of light and color is found
+# Of `FoldedCodes`: the shorter side from which images are measured at half size; frames from one
+# measurement to the next, which is of the next style in turn; the weight of the new one.
+MIN_HALVED, REFRESH_EVERY, REFRESH_WEIGHT = 128, 4, 0.5
+SMALL_SIDE = 160  # longer side of the copy on which the identity's error is measured
 
 
 @torch.inference_mode()
@@ -88,10 +88,10 @@ def with_grain(image: Tensor, grain: Tensor | None) -> Tensor:
 
 
 class FoldedCodes:
-    """Codes with what a net's norms find in a video: see `TransformerNet.folded`.
+    """Codes with the statistics that a net's norms take from a video: `TransformerNet.folded`.
 
-    The first frame of a shot is looked at in full. As little changes from there on, a look at one
-    style every few frames does, at half size, less what half the size was wrong by at first.
+    The first frame of a shot is measured at full size. Later frames re-measure one style every few
+    frames at half size, and subtract the bias that half size had on the first frame.
 
     Args:
         codes: (K, D), on the net's device.
@@ -101,7 +101,7 @@ class FoldedCodes:
     def __init__(self, net: TransformerNet, codes: Tensor, dtype: torch.dtype):
         self.net, self.codes, self.dtype = net, codes, dtype
         self._folded: Tensor | None = None
-        self._wrong: Tensor | None = None
+        self._bias: Tensor | None = None
         self._time = 0
 
     @torch.inference_mode()
@@ -110,21 +110,21 @@ class FoldedCodes:
 
         Args:
             image: (1, 3, H, W).
-            anew: a shot begins, or there is only this picture.
+            anew: a shot begins, or there is only this image.
         """
         if anew or self._folded is None:
             self._folded, self._time = self.net.folded(image.to(self.dtype), self.codes), 0
-            self._wrong = self._look(image, self.codes) - self._folded
+            self._bias = self._measured(image, self.codes) - self._folded
             return self._folded
         self._time += 1
-        if self._time % LOOK_EVERY == 0:
-            k = self._time // LOOK_EVERY % len(self.codes)
+        if self._time % REFRESH_EVERY == 0:
+            k = self._time // REFRESH_EVERY % len(self.codes)
             self._folded = self._folded.clone()
-            now = self._look(image, self.codes[k : k + 1])[0] - self._wrong[k]
-            self._folded[k].lerp_(now, NEWS)
+            now = self._measured(image, self.codes[k : k + 1])[0] - self._bias[k]
+            self._folded[k].lerp_(now, REFRESH_WEIGHT)
         return self._folded
 
-    def _look(self, image: Tensor, codes: Tensor) -> Tensor:
+    def _measured(self, image: Tensor, codes: Tensor) -> Tensor:
         image = image.to(self.dtype)
-        half = F.avg_pool2d(image, 2) if min(image.shape[-2:]) >= LEAST_HALVED else image
+        half = F.avg_pool2d(image, 2) if min(image.shape[-2:]) >= MIN_HALVED else image
         return self.net.folded(half, codes)

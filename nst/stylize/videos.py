@@ -82,14 +82,14 @@ def one_pass_video(
     if config.report:
         write_json(config.report, figures)
     return VideoReport(
-        output=config.output_video,
+        output=writers.video.path if writers.video else None,
         frames=measured.frames,
         size=info.size,
         seconds=time.perf_counter() - begun,
         fps=measured.frames / max(painted, 1e-9),
         figures=figures,
         warnings=tuple(warned),
-        masks=config.mask_output,
+        masks=writers.masks.path if writers.masks else None,
         complete=complete,
     )
 
