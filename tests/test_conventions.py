@@ -66,6 +66,12 @@ def test_module_is_short(path):
     assert len(path.read_text("utf-8").splitlines()) <= 400
 
 
+def test_warnings_reach_the_report_of_the_work():
+    """`core.progress.warn` warns as Python does and adds the line to the report."""
+    direct = [name_of(path) for path in MODULES if "warnings.warn(" in path.read_text("utf-8")]
+    assert direct == ["nst/core/progress.py"]
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_public_names_have_docstrings(path):
     tree = parse(path)

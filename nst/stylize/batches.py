@@ -1,10 +1,11 @@
 """Several frames in one pass of a net, on a GPU: as many as its memory takes."""
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 import torch
+
+from nst.core.progress import warn
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -53,9 +54,8 @@ class ShrinkingBatches(Generic[Job, Result]):
                 continue
             # Here, not in the handler, where the error keeps the tensors of the failed try alive.
             torch.cuda.empty_cache()
-            warnings.warn(
+            warn(
                 f"the GPU's memory is too small for {len(group)} frames at a time: "
-                f"{self._most} from here on",
-                stacklevel=2,
+                f"{self._most} from here on"
             )
         return results

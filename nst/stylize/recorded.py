@@ -3,12 +3,12 @@
 A small net at a small size is limited by how fast Python starts its kernels, not by the GPU.
 """
 
-import warnings
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from nst.core.progress import warn
 from nst.models.transformer_net import TransformerNet
 
 # More pixels than these keep a GPU busy for longer than it takes to start their kernels.
@@ -45,7 +45,7 @@ class RecordedNet:
             except RuntimeError as error:
                 self._failed = True
                 reason = str(error).splitlines()[0]
-                warnings.warn(f"the net's pass is not recorded on this GPU: {reason}", stacklevel=2)
+                warn(f"the net's pass is not recorded on this GPU: {reason}")
         self._seen.add(key)
         return self.net(*inputs)
 
