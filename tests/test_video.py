@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from tqdm import TMonitor
 
+import nst.stylize.frames
 from nst.core.tensors import to_float
 from nst.errors import InputError
 from nst.media import video_writer
@@ -131,27 +132,23 @@ class TestFrames:
             next(result)
             assert len(taken) == count
 
-    def test_memory_steadies_after_the_first_frame_and_before_colors(self, tiny):
+    def test_memory_is_used_after_the_first_frame_and_before_colors(self, tiny, monkeypatch):
         """A stand-in that halves the light from the second frame on shows where it is called."""
 
         class Halving:
-            begun = False
+            def __init__(self, weight):
+                self.begun = False
 
-            def follow(self, content):
-                motion, self.begun = self if self.begun else None, True
-                return motion
+            def update(self, now, motion):
+                begun, self.begun = self.begun, True
+                return now / 2 if begun else now
 
-            def to(self, device):
-                return self
-
-            def mix(self, now, before, share):
-                return now / 2
-
+        monkeypatch.setattr(nst.stylize.frames, "VideoMemory", Halving)
         plain = self.paint(tiny, self.frames())
-        halved = self.paint(tiny, self.frames(), tracker=Halving(), temporal_blend=0.5)
+        halved = self.paint(tiny, self.frames(), temporal_blend=0.5)
         assert torch.equal(halved[0].image, plain[0].image)
         assert torch.equal(halved[2].image, plain[2].image / 2)
-        options = {"tracker": Halving(), "temporal_blend": 0.5, "preserve_color": "luminance"}
+        options = {"temporal_blend": 0.5, "preserve_color": "luminance"}
         colored = self.paint(tiny, self.frames(), **options)
         red_minus_blue = [(f.image[:, 0] - f.image[:, 2]) for f in (colored[2], self.frames()[2])]
         inside = ((colored[2].image > 0) & (colored[2].image < 1)).all(1)
