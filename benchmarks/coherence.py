@@ -36,7 +36,7 @@ from nst.core.device import choose_dtype, frame_workers
 from nst.core.tensors import fit, resize
 from nst.core.threads import in_background
 from nst.losses.metrics import e_stab
-from nst.losses.style_figures import StyleTarget, style_target
+from nst.losses.style_figures import StyleReference, style_reference
 from nst.losses.video_metrics import Measurement
 from nst.media.frames import Frame
 from nst.media.images import load_image
@@ -93,7 +93,7 @@ def main() -> None:
     for clip in options.clips:
         frames = list(_frames(clip, options.long_side, options.frames))
         for style, file in styles.items():
-            target = style_target(vgg, [(load_style(file, options.style_side), 1.0)])
+            target = style_reference(vgg, [(load_style(file, options.style_side), 1.0)])
             for way, row in _rows(ways, style, frames, options.flow, vgg, target):
                 rows[way].append(row)
                 print(f"{clip.stem[:15]:16}{style[:15]:16}{way:8}{_text(row)}", flush=True)
@@ -148,7 +148,7 @@ def _rows(
     frames: list[Frame],
     flow: str,
     vgg: VGGFeatures,
-    target: StyleTarget,
+    target: StyleReference,
 ) -> Iterator[tuple[str, tuple[float, ...]]]:
     """Give each way's figures, in the order of `COLUMNS`."""
     alone: list[Tensor] = []

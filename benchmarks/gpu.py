@@ -119,19 +119,18 @@ def texture(size: tuple[int, int], seed: int = 0) -> torch.Tensor:
 def net_alone(card: Card) -> None:
     """Frames a second of one pass, the image on the card."""
     for name, size in (TINY_SIZES if card.tiny else SIZES).items():
-        for kind in ("fast", "quality", "any_style"):
+        for kind in ("fast", "any_style"):
             checkpoint = load_checkpoint(kind)
             code = checkpoint.codes[-1:].to(card.device)
             image = texture(size).to(card.device)
-            if checkpoint.net.unshuffle == 1:
-                plain = PlainNet(checkpoint.net, checkpoint.codes[-1]).to(card.device)
-                with torch.inference_mode():
-                    card.row(
-                        f"{kind}, {name}, plain",
-                        lambda plain=plain, image=image: card.measure(lambda: plain(image)),
-                        "frames/s",
-                    )
-                del plain
+            plain = PlainNet(checkpoint.net, checkpoint.codes[-1]).to(card.device)
+            with torch.inference_mode():
+                card.row(
+                    f"{kind}, {name}, plain",
+                    lambda plain=plain, image=image: card.measure(lambda: plain(image)),
+                    "frames/s",
+                )
+            del plain
             dtype = choose_dtype("auto", card.device)
             net = RecordedNet(checkpoint.net.to(card.device, dtype))
             together = max(2, frames_together(card.device, size, live=False))
@@ -182,7 +181,6 @@ def whole_videos(card: Card, folder: Path) -> None:
     kinds = {
         "fast, alone": {"checkpoint": "fast", "temporal_blend": 0.0},
         "fast": {"checkpoint": "fast", "flow": "dis"},
-        "quality": {"checkpoint": "quality", "flow": "dis"},
         "fast, RAFT": {"checkpoint": "fast", "flow": "raft"},
         "fast, regions": {"checkpoint": "fast", "region": ("person=original",)},
         "any style": {"style_path": (style,)},

@@ -34,9 +34,9 @@ from nst.optimize.coarse_to_fine import (
     build_objective,
     noise_like,
     optimize_image,
-    style_target,
 )
 from nst.optimize.memory import plan_memory
+from nst.optimize.style_targets import style_target
 from nst.options.optimize import OptimizeOptions
 
 # Of the textbook's steps, those at which the loss is measured.

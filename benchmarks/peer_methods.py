@@ -71,8 +71,8 @@ def adain(style: Path) -> Paint:
 
 
 def johnson(style: Path) -> Paint:
-    """Johnson's net as a textbook writes it, with the weights of our quality net."""
-    checkpoint = load_checkpoint("quality")
+    """Johnson's net as a textbook writes it, with the weights of our fast net."""
+    checkpoint = load_checkpoint("fast")
     net = PlainNet(checkpoint.net, style_code(checkpoint, parse_style(style.stem))[0])
 
     @torch.inference_mode()
@@ -162,7 +162,6 @@ def all_methods(frames: int, gatys_frames: int, steps: int, our_steps: int) -> d
         "johnson": alone("Johnson, textbook", johnson),
         "gatys": alone("Gatys, textbook", partial(gatys, steps=steps), gatys_frames),
         "any_style": ours("any_style"),
-        "quality": ours("quality"),
         "fast": ours("fast"),
         "optimize": alone("ours, optimize", partial(optimized, steps=our_steps), 0),
     }

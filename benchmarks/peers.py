@@ -16,7 +16,7 @@ published: Magenta's pair always at 384 pixels. The optimizers' figure is photos
 
 Names for --only: magenta (its pair of nets for any style), magenta26 (its net of 26 styles; which
 they are nobody says, so some are taken and no distance to a style is given), adain, johnson (with
-our quality net's weights), gatys, and ours: any_style, quality, fast, optimize.
+our fast net's weights), gatys, and ours: any_style, fast, optimize.
 """
 
 import multiprocessing
@@ -53,7 +53,7 @@ from nst.commands.run import run
 from nst.core.device import choose_dtype
 from nst.core.tensors import fit, resize, to_float, to_uint8
 from nst.errors import InputError
-from nst.losses.style_figures import style_target
+from nst.losses.style_figures import style_reference
 from nst.losses.video_metrics import Measurement
 from nst.media.folders import list_pictures
 from nst.media.images import (
@@ -188,7 +188,7 @@ class Comparison:
         self.flow, self.vgg, self.styles = flow, VGGFeatures(load_vgg19()), {}
         for name, path in pictures.items():
             picture = load_style(path, STYLE_PICTURE_SIDE)
-            self.styles[name] = style_target(self.vgg, [(picture, 1.0)])
+            self.styles[name] = style_reference(self.vgg, [(picture, 1.0)])
         self.figures: dict[tuple[str, str], list[float]] = defaultdict(list)
         self.tiles: dict[str, list[np.ndarray]] = defaultdict(list)
 

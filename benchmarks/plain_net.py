@@ -1,6 +1,6 @@
 """The net as a textbook writes it: what `nst.models.transformer_net` is compared with.
 
-Eager PyTorch, NCHW, `InstanceNorm2d`, doubling by repetition and a 9x9 convolution at the end. It
+Eager PyTorch, NCHW, `InstanceNorm2d`, doubling by repetition and a large convolution at the end. It
 takes the very weights of a checkpoint and one style's code, and gives the same picture.
 """
 
@@ -32,6 +32,7 @@ class PlainNet(nn.Module):
                 {k: v.contiguous().float() for k, v in convolution.state_dict().items()}
             )
             self.convolutions.append(copy)
+        self.unshuffle = net.unshuffle
         half = len(code) // 2
         channels = net.norm_channels
         scales, shifts = code[:half].split(channels), code[half:].split(channels)
@@ -43,10 +44,11 @@ class PlainNet(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Stylize an image whose sides are multiples of 4."""
+        """Stylize an image whose sides are multiples of the net's `stride`."""
         convolve, norm = iter(self.convolutions), iter(self.norms)
-        x = image * 2 - 1
-        for _ in range(3):
+        x = F.pixel_unshuffle(image * 2 - 1, self.unshuffle)
+        x = first = F.relu(next(norm)(next(convolve)(x)))
+        for _ in range(2):
             x = F.relu(next(norm)(next(convolve)(x)))
         for _ in range((len(self.convolutions) - 6) // 2):
             y = F.relu(next(norm)(next(convolve)(x)))
@@ -54,4 +56,5 @@ class PlainNet(nn.Module):
         for _ in range(2):
             x = F.interpolate(x, scale_factor=2.0, mode="nearest")
             x = F.relu(next(norm)(next(convolve)(x)))
-        return torch.sigmoid(next(convolve)(x))
+        x = x + first if self.unshuffle > 1 else x
+        return torch.sigmoid(F.pixel_shuffle(next(convolve)(x), self.unshuffle))

@@ -104,13 +104,11 @@ class Net:
         return _like(image, to_uint8(stylized))
 
 
-def load(
-    checkpoint: str | Path = "quality", *, device: str = "auto", precision: str = "auto"
-) -> Net:
+def load(checkpoint: str | Path = "fast", *, device: str = "auto", precision: str = "auto") -> Net:
     """Load a net, to stylize any number of pictures with it.
 
     Args:
-        checkpoint: a file that `nst.train` made, or quality, fast or any_style.
+        checkpoint: a file that `nst.train` made, or fast or any_style.
         device: auto, cpu, cuda or cuda:N; auto takes a GPU when there is one.
         precision: float32, bfloat16, or auto: the one that is faster here.
 

@@ -117,7 +117,7 @@ def add_styles(page: Page) -> None:
         "Each included style: the picture it was learned from, above a photo painted in it.\n",
         "![the included styles, each above a photo in it](styles.jpg)\n",
     ]
-    page.run("styles", "python -m nst styles --checkpoint quality --output results/styles.jpg")
+    page.run("styles", "python -m nst styles --checkpoint fast --output results/styles.jpg")
     if "styles" in page.remade:
         smaller(HERE / "styles.jpg")
 
@@ -137,7 +137,7 @@ def add_clips(page: Page) -> None:
 
 def add_photos(page: Page) -> None:
     """Paint the photos and add them."""
-    page.lines += ["## Photos\n", "One pass of the quality net each.\n"]
+    page.lines += ["## Photos\n", "One pass of the fast net each.\n"]
     for name, style in PHOTOS.items():
         if "photos" in page.remade:
             picture = to_float(getattr(data, name)().copy())
@@ -147,7 +147,7 @@ def add_photos(page: Page) -> None:
         )
         page.run(
             "photos",
-            "python style_transfer.py --method one-pass --checkpoint quality "
+            "python style_transfer.py --method one-pass "
             f"--content-path results/{name}.jpg --output results/{name}_{style}.jpg "
             f"--style {style}",
         )

@@ -3,7 +3,7 @@
     python -m results.make_strip
 
 In two rows: a photo, then three times a style picture and the photo in that style, by the
-quality net. Photos: Eileen Collins (NASA) and Chelsea the cat (Stefan van der Walt, CC0), from
+fast net. Photos: Eileen Collins (NASA) and Chelsea the cat (Stefan van der Walt, CC0), from
 scikit-image.
 """
 
@@ -32,7 +32,7 @@ ROWS = (
 def main() -> None:
     """Write the strip."""
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    checkpoint, rows = load_checkpoint("quality"), []
+    checkpoint, rows = load_checkpoint("fast"), []
     for photo, styles in ROWS:
         content = thumbnail(Image.fromarray(photo))
         row = [content]

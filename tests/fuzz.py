@@ -152,7 +152,7 @@ SUBJECTS = {
     "checkpoint": Subject(
         checkpoints,
         lambda file, output, folder: [
-            *PAINT, "--checkpoint", file,
+            *PAINT, "--checkpoint", file, "--style", "original",
             "--content-path", folder / "whole.png", "--output", output.with_suffix(".png"),
         ],
     ),

@@ -219,7 +219,9 @@ class TestVideos:
 
         def call(device: str, **options) -> np.ndarray:
             output = tmp_path / f"{device} {len(list(tmp_path.iterdir()))}"
-            defaults = {"style": "wave:0.7", "checkpoint": str(tiny_path), "precision": "float32"}
+            # Not "auto": it takes RAFT on a GPU only, where its weights are found.
+            defaults = {"style": "wave:0.7", "checkpoint": str(tiny_path), "flow": "dis"}
+            defaults["precision"] = "float32"
             machine = {"device": device, "quiet": True}
             if "region" in options:
                 machine["segmenter"] = "small"
@@ -263,10 +265,12 @@ class TestVideos:
         paint("cpu", temporal_blend=0.0)
         stylized = next(p for p in tmp_path.iterdir() if p.name.startswith("cpu"))
         style = tmp_path / "style.png"
-        Image.fromarray(media.colour_bars()).save(style)
+        Image.fromarray(media.color_bars()).save(style)
         figures = [
             evaluate(
-                EvaluationConfig(original=clip, stylized=stylized, style_path=style, device=device)
+                EvaluationConfig(
+                    original=clip, stylized=stylized, style_path=style, device=device, flow="dis"
+                )
             )
             for device in ("cpu", "cuda")
         ]
@@ -276,7 +280,7 @@ class TestVideos:
     def test_optimized(self, gpu, paint, clip, tmp_path, monkeypatch, vgg_state):
         monkeypatch.setattr(nst.optimize.videos, "load_vgg19", lambda _: vgg_state)
         style = tmp_path / "style.png"
-        Image.fromarray(media.colour_bars()).save(style)
+        Image.fromarray(media.color_bars()).save(style)
         options = {
             "method": "optimize",
             "style": None,
@@ -300,7 +304,7 @@ class TestPictures:
     def paint(self, tmp_path, monkeypatch, vgg_state, tiny_path, any_style_path, small_deeplab):
         monkeypatch.setattr(nst.optimize.images, "load_vgg19", lambda _: vgg_state)
         Image.fromarray(media.picture(0, SIZE)).save(tmp_path / "in.png")
-        Image.fromarray(media.colour_bars((56, 72))).save(tmp_path / "style.png")
+        Image.fromarray(media.color_bars((56, 72))).save(tmp_path / "style.png")
         mask = np.zeros(SIZE, np.uint8)
         mask[:, 20:] = 255
         Image.fromarray(mask).save(tmp_path / "mask.png")

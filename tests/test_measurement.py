@@ -6,7 +6,7 @@ import torch.nn.functional as F
 
 from nst.commands.summary import in_words
 from nst.losses.perceptual import gram_matrix
-from nst.losses.style_figures import MOMENT_LAYERS, style_target
+from nst.losses.style_figures import MOMENT_LAYERS, style_reference
 from nst.losses.video_metrics import Measurement
 from nst.motion.flow import FlowEstimator
 
@@ -79,7 +79,7 @@ def test_sizes_may_differ_and_the_smaller_is_measured():
 def test_style_and_content_are_measured_where_there_is_a_style():
     images = clip(9)
     half = [0.5 * image for image in images]
-    style = style_target(FakeVGG(), [(images[0], 1.0)])
+    style = style_reference(FakeVGG(), [(images[0], 1.0)])
     figures = measured([images[0]] * 9, half[:1] * 9, vgg=FakeVGG(), style=style)
     # Half the features: half the means, a quarter of the covariances and of the Gram matrices.
     assert figures["style_mean_error"] == pytest.approx(0.5**2, rel=1e-4)
@@ -93,7 +93,7 @@ def test_style_and_content_are_measured_where_there_is_a_style():
 
 def test_more_light_is_an_error_of_the_means_alone():
     image = 0.5 * clip(1)[0]
-    style = style_target(FakeVGG(), [(image, 1.0)])
+    style = style_reference(FakeVGG(), [(image, 1.0)])
     figures = measured([image], [image + 0.2], vgg=FakeVGG(), style=style)
     mean = image.mean((2, 3)).square().sum()
     assert figures["style_mean_error"] == pytest.approx(3 * 0.2**2 / mean.item(), rel=1e-4)
@@ -102,7 +102,7 @@ def test_more_light_is_an_error_of_the_means_alone():
 
 def test_a_blends_target_is_the_mean_of_its_styles():
     first, second = clip(1)[0], 1 - 0.5 * clip(1)[0]
-    style = style_target(FakeVGG(), [(first, 0.25), (second, 0.75)])
+    style = style_reference(FakeVGG(), [(first, 0.25), (second, 0.75)])
     expected = 0.25 * gram_matrix(first) + 0.75 * gram_matrix(second)
     assert torch.allclose(style.grams["relu1_1"], expected)
     mean, covariance = style.moments["relu5_1"]

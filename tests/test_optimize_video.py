@@ -83,9 +83,7 @@ def test_the_report_has_the_styles_distance_at_the_size_it_was_looked_at(
     assert error == pytest.approx(sum(errors).item() / 4, rel=0.02)
 
 
-def test_a_style_too_narrow_to_measure_is_told_first(
-    optimize, tmp_path, monkeypatch
-):
+def test_a_style_too_narrow_to_measure_is_told_first(optimize, tmp_path, monkeypatch):
     Image.fromarray(media.color_bars((8, 72))).save(tmp_path / "strip.png")
     painting = []
     paint_frames = nst.optimize.videos._paint_frames

@@ -106,7 +106,7 @@ def trained(monkeypatch) -> list[TrainConfig]:
 
     seen = []
 
-    def write(config: TrainConfig) -> None:
+    def write(config: TrainConfig, *_) -> None:
         seen.append(config)
         config.output.write_text("net")
 

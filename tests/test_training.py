@@ -28,8 +28,8 @@ from nst.options.train import TrainConfig
 from nst.styles.pictures import find_styles, load_style
 from nst.train.loop import train
 from nst.train.schedule import Schedule, learning_rate
-from nst.train.sources import CODE_RATE, Batch, StyleTable, _tiles
 from nst.train.start import start
+from nst.train.style_targets import CODE_RATE, Batch, StyleTable, _tiles
 from nst.train.terms import losses
 
 ROOT = Path(__file__).parents[1]
@@ -567,7 +567,7 @@ def test_styles_are_found_by_the_name_that_training_gives_them(config):
         ({"init_checkpoint": "given.safetensors", "widths": (8, 8, 16)}, "give a multiple"),
         ({"style_layers": ("relu1_1", "relu9_1")}, "no layer 'relu9_1'"),
         ({"content_layers": ("conv1_1",)}, "no layer 'conv1_1'"),
-        ({"device": "cuda:99"}, "no such GPU"),
+        ({"device": "cuda:99"}, "--device cuda:99"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )

@@ -21,7 +21,7 @@ from nst.core.progress import warn
 from nst.core.tensors import fit, resize, size_of
 from nst.errors import InputError
 from nst.losses.metrics import e_stab
-from nst.losses.style_figures import style_target
+from nst.losses.style_figures import style_reference
 from nst.losses.video_metrics import Measurement
 from nst.media.frames import frame_rate
 from nst.media.images import save_image
@@ -51,7 +51,7 @@ def evaluate(config: EvaluationConfig) -> dict:
     if config.style_path:
         picture = load_style(config.style_path, config.style_size)
         vgg = VGGFeatures(load_vgg19(config.vgg)).to(device)
-        style = style_target(vgg, [(picture, 1.0)])
+        style = style_reference(vgg, [(picture, 1.0)])
     flow = FlowEstimator(config.flow, config.flow_long_side, device)
     measurement = Measurement(flow, config.long_side, 1, vgg, style, config.vgg_every)
     sheet = Sheet()

@@ -115,5 +115,5 @@ def _style_names(config: PictureConfig) -> list[str]:
     styles = [style for text in texts if text for style, _ in parse_style(text).weights]
     styles = [style for style in styles if style != ORIGINAL]
     if not styles:
-        styles = names_of(read_styles(config).load(config.checkpoint, "quality"))[:1]
+        styles = names_of(read_styles(config).load(config.checkpoint, "fast"))[:1]
     return [style.stem if isinstance(style, Path) else style for style in styles]

@@ -16,7 +16,7 @@ MOMENT_LAYERS = (*STYLE_LAYERS, "relu5_1")
 
 
 @dataclass(frozen=True)
-class StyleTarget:
+class StyleReference:
     """Statistics of a style's features; of several pictures, their weighted mean.
 
     Args:
@@ -31,7 +31,7 @@ class StyleTarget:
 
 
 @torch.inference_mode()
-def style_target(vgg: VGGFeatures, pictures: Sequence[tuple[Tensor, float]]) -> StyleTarget:
+def style_reference(vgg: VGGFeatures, pictures: Sequence[tuple[Tensor, float]]) -> StyleReference:
     """Return the statistics that results in the style of these pictures are compared with.
 
     Args:
@@ -51,10 +51,10 @@ def style_target(vgg: VGGFeatures, pictures: Sequence[tuple[Tensor, float]]) -> 
             if layer in STYLE_LAYERS:
                 grams[layer] = grams.get(layer, 0) + weight * gram_matrix(features)
     moments = {layer: (means[layer], covariances[layer]) for layer in MOMENT_LAYERS}
-    return StyleTarget(moments, grams, [size_of(picture) for picture, _ in pictures])
+    return StyleReference(moments, grams, [size_of(picture) for picture, _ in pictures])
 
 
-def style_figures(features: dict[str, Tensor], target: StyleTarget) -> dict[str, float]:
+def style_figures(features: dict[str, Tensor], target: StyleReference) -> dict[str, float]:
     """Return the relative squared errors of a picture's features, averaged over the layers.
 
     `mean` (color and brightness) and `covariance` (strokes) are those of `MOMENT_LAYERS`, `gram`

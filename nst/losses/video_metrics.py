@@ -22,7 +22,7 @@ from nst.losses.metrics import (
     ssim,
     warping_error,
 )
-from nst.losses.style_figures import MOMENT_LAYERS, StyleTarget, style_figures, style_target
+from nst.losses.style_figures import MOMENT_LAYERS, StyleReference, style_figures, style_reference
 from nst.models.vgg import VGGFeatures
 from nst.motion.flow import FlowEstimator
 from nst.motion.warp import flow_validity, resize_flow, sharp_warp, uncovered, warp
@@ -57,7 +57,7 @@ class Measurement:
         long_side: both are measured at this size, the stylized one's at most; None keeps that.
         every: use every n-th frame as a reference; the others cost nothing.
         vgg: measures the content and the perceptual warping error too, and with `style` the style.
-        style: see `style_target`.
+        style: see `style_reference`.
         vgg_every: use VGG on every n-th measured frame.
     """
 
@@ -67,7 +67,7 @@ class Measurement:
         long_side: int | None = None,
         every: int = 1,
         vgg: VGGFeatures | None = None,
-        style: StyleTarget | None = None,
+        style: StyleReference | None = None,
         vgg_every: int = 8,
     ):
         self.flow, self.long_side, self.every = flow, long_side, every
@@ -236,7 +236,7 @@ def build_measurement(
         return _without_style(flow, error)
     vgg = load_vgg()
     try:
-        style = style_target(vgg, weighted)
+        style = style_reference(vgg, weighted)
         return Measurement(flow, None, 1, vgg, style)
     except InputError as error:
         return _without_style(flow, error)

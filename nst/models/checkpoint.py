@@ -22,7 +22,7 @@ from nst.errors import InputError
 from nst.models.style_encoder import StyleEncoder
 from nst.models.transformer_net import TransformerNet
 
-SHIPPED = ("quality", "fast", "any_style")
+SHIPPED = ("fast", "any_style")
 IDENTITY = "identity"
 
 
@@ -106,7 +106,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> 
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint; 'quality', 'fast' and 'any_style' are those shipped with the package.
+    """Read a checkpoint; 'fast' and 'any_style' are those shipped with the package.
 
     The net is in float32 and in evaluation mode, without gradients.
 

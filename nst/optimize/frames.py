@@ -24,11 +24,11 @@ from nst.optimize.coarse_to_fine import (
     optimize_image,
     paint,
     scale_sizes,
-    style_target,
 )
 from nst.optimize.frame_store import FrameStore
 from nst.optimize.memory import plan_memory
 from nst.optimize.objective import FeatureTarget, StyleTarget, picture_features, picture_moments
+from nst.optimize.style_targets import style_target
 from nst.options.stylize import VideoConfig
 
 TEMPORAL_LAYERS = ("relu1_1", "relu2_1")

@@ -28,9 +28,10 @@ from nst.media.video_writer import create_video
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.motion.flow import FlowEstimator
-from nst.optimize.coarse_to_fine import MIN_SIDE, check_styles, scale_sizes, sized_style
+from nst.optimize.coarse_to_fine import MIN_SIDE, check_styles, scale_sizes
 from nst.optimize.frame_store import FrameStore
 from nst.optimize.frames import FramePainter
+from nst.optimize.style_targets import sized_style
 from nst.options.stylize import VideoConfig
 
 

@@ -161,7 +161,7 @@ class PictureConfig(PaintOptions, RegionOptions, OptimizeOptions):
     )
     checkpoint: str | None = one_pass_option(
         None,
-        help=CHECKPOINT_HELP + "quality, or what --style-path needs",
+        help=CHECKPOINT_HELP + "fast, or what --style-path needs",
         group="trained styles",
         metavar="NAME",
     )

@@ -26,7 +26,7 @@ class CatalogueConfig(Checked):
 
     checkpoint: str | None = option(
         None,
-        help="net made by train.py, or quality, fast, any_style; none lists all of these",
+        help="net made by train.py, or fast, any_style; none lists both of these",
         group="sheet",
         metavar="NAME",
         common=True,

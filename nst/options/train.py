@@ -116,7 +116,7 @@ class TrainConfig(Checked):
     seed: int = run_option(0, help=SEED_HELP, metavar="NUMBER", low=0, high=2**32 - 1)
     init_checkpoint: str | None = start_option(
         None,
-        help="start from this checkpoint, or from 'quality' or 'fast'; new styles get new codes",
+        help="start from this checkpoint, or from 'fast'; new styles get new codes",
         metavar="NAME",
         common=True,
     )

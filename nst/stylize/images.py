@@ -52,7 +52,7 @@ def one_pass_pictures(
     sources = [source for (source, *_), _ in chosen]
     targets = tuple(target for (_, target, _), _ in chosen)
     styles = read_styles(config)
-    checkpoint = styles.load(config.checkpoint, "quality")
+    checkpoint = styles.load(config.checkpoint, "fast")
 
     def samples() -> list[Tensor]:
         every = -(-len(sources) // TUNED_ON)  # rounded up

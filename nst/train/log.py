@@ -17,8 +17,8 @@ from nst.models.transformer_net import TransformerNet
 from nst.options.train import TrainConfig
 from nst.train.datasets import open_content
 from nst.train.loss_nets import LossNet
-from nst.train.sources import Batch
 from nst.train.state import checkpoint_path
+from nst.train.style_targets import Batch
 
 
 def describe(config: TrainConfig, dtype: torch.dtype, photos: int, processes: int) -> dict:

@@ -27,9 +27,9 @@ from nst.train.distributed import average_gradients, join_processes
 from nst.train.log import TrainingLog, describe
 from nst.train.loss_nets import LossNets
 from nst.train.schedule import Schedule, learning_rate
-from nst.train.sources import StyleTable, find_targets
 from nst.train.start import check, start
 from nst.train.state import check_output, check_same_run, describe_run, resume, save
+from nst.train.style_targets import StyleTable, find_targets
 from nst.train.synthetic_motion import second_frame, true_second_frame
 from nst.train.terms import losses
 

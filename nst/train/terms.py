@@ -19,7 +19,7 @@ from nst.models.transformer_net import TransformerNet
 from nst.motion.warp import resize_flow, warp
 from nst.options.train import TrainConfig
 from nst.train.loss_nets import LossNet
-from nst.train.sources import Batch
+from nst.train.style_targets import Batch
 from nst.train.synthetic_motion import SecondFrame
 
 IDENTITY_WEIGHT = 10.0
