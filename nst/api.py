@@ -161,8 +161,14 @@ def run_video(
             from nst.optimize.videos import optimize_video
 
             return optimize_video(config, on_frame, on_progress)
+        from nst.stylize.film import keeps_parts, paint_film
+        from nst.stylize.plan import planned_film
         from nst.stylize.videos import one_pass_video
 
+        if config.plan or config.part or config.join:
+            return planned_film(config, on_frame, on_progress)
+        if keeps_parts(config, on_frame):
+            return paint_film(config, on_frame, on_progress)
         with _shown(config, on_frame) as on_frame:
             return one_pass_video(config, on_frame, on_progress)
 

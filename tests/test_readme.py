@@ -75,6 +75,7 @@ def newcomer(tmp_path, vgg_state, monkeypatch):
     for i, name in enumerate([*names.split(), "painted_sky.png", "painted_ground.png"], 10):
         picture(tmp_path / name, i)
     make_clip(tmp_path / "results" / "sample.mp4", frames=13, size=(48, 64))
+    (tmp_path / "film.toml").write_text("\n".join(blocks("docs/film.md", "toml")))
     torch.save(vgg_state, tmp_path / "weights" / "vgg19-dcbb9e9d.pth")
     segmenter = deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None)
     torch.save(segmenter.state_dict(), tmp_path / "weights" / DEEPLAB_FILES["mobilenet"])

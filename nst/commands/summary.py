@@ -8,6 +8,8 @@ from nst.core.reports import PictureReport, VideoReport
 
 def video_summary(report: VideoReport) -> str:
     """Return what a stylized video is and where it was written, in one line."""
+    if report.note:
+        return report.note
     parts = [f"wrote {report.output}" if report.output else "", in_words(report.figures)]
     return "; ".join(filter(None, parts))
 

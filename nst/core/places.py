@@ -91,13 +91,17 @@ class Place:
             self.part.unlink(missing_ok=True)
 
 
-def lock(path: Path) -> int | None:
-    """Lock a file or folder for this process; None where another holds it or nothing can."""
+def lock(path: Path, shared: bool = False) -> int | None:
+    """Lock a file or folder for this process; None where another holds it or nothing can.
+
+    Args:
+        shared: others may hold it too, but none of them alone.
+    """
     if fcntl is None:
         return None
     handle = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
         os.close(handle)
         return None

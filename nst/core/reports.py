@@ -37,6 +37,7 @@ class VideoReport:
         warnings: one line each.
         masks: where the masks were written, if they were.
         complete: False when `on_frame` ended it early.
+        note: what was done in place of writing a video.
     """
 
     output: Path | None
@@ -48,6 +49,7 @@ class VideoReport:
     warnings: tuple[str, ...] = ()
     masks: Path | None = None
     complete: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True)

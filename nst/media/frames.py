@@ -78,12 +78,14 @@ class PaintedFrame:
         weights: style weights (1, K, H, W) of its regions; None without regions.
         alone: image (1, 3, H, W), the result without memory of earlier frames; None where it was
             not asked for.
+        fresh: nothing of earlier frames is in it, as at a cut.
     """
 
     original: Frame
     result: Frame
     weights: Tensor | None = None
     alone: Tensor | None = None
+    fresh: bool = False
 
 
 # Takes each frame as it is finished; returning False ends the work early.

@@ -109,18 +109,27 @@ class VideoReader:
                 warn(f"{path}: {message}")
             self._to_sdr = self._conversion(path)
             self.info = self._describe(path, duration)
+            self._waiting, self._pts = self._first, -1
         except BaseException:
             self.close()
             raise
 
     def __iter__(self) -> Iterator[Frame]:
         convert = VideoReformatter()
-        picture, self._first = self._first, None
-        pts = -1
-        while picture is not None:
-            pts = max(picture.pts - self._begin, pts + 1)
-            yield self._frame(picture, convert, pts)
-            picture = next(self._pictures, None)
+        while (picture := self._next()) is not None:
+            yield self._frame(picture, convert, self._pts)
+
+    def skip(self, count: int) -> None:
+        """Leave out so many frames, for the cost of decoding them."""
+        for _ in range(count):
+            self._next()
+
+    def _next(self) -> VideoFrame | None:
+        """Return the next picture, None at the end; its time is `_pts`."""
+        picture, self._waiting = self._waiting or next(self._pictures, None), None
+        if picture is not None:
+            self._pts = max(picture.pts - self._begin, self._pts + 1)
+        return picture
 
     def _frame(self, picture: VideoFrame, convert: VideoReformatter, pts: int) -> Frame:
         transparent = has_alpha(picture.format.name) or _has_palette(picture)

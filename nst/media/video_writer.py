@@ -130,6 +130,11 @@ class VideoWriter:
         self._open = True
         self._coming: deque[tuple[Callable[[], np.ndarray], int, int]] = deque()
 
+    @property
+    def depth(self) -> int:
+        """Bits of a channel that are written, 8 or 16, before the encoder makes them its own."""
+        return self._encoder.depth
+
     def write(self, frame: Frame) -> None:
         """Append a frame; one that is not later than the last comes one tick after it.
 

@@ -8,13 +8,14 @@ import json
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
 
 from nst.core.files import make_folder, write_json
 from nst.core.places import fitted_name, is_locked, lock, unlock
+from nst.core.unfinished import options_of, refuse_other_options
 from nst.errors import InputError
 from nst.media.frames import Frame
 from nst.media.images import load_image, save_image
@@ -40,8 +41,7 @@ class FrameStore:
         output = config.output_video
         self.folder = output.with_name(fitted_name(output.name[:230], ".nst-unfinished"))
         self._run = self.folder / "run.json"
-        options = {k: v for k, v in asdict(config).items() if k not in FREE}
-        self._options = json.loads(json.dumps(options, default=str))
+        self._options = options_of(config, FREE)
         self.times: list[tuple[int, int]] = []
         self.shots = [0]
         self._lock: int | None = None
@@ -144,11 +144,7 @@ class FrameStore:
             self.times = [(pts, duration) for pts, duration in run["times"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{self._run} cannot be read: delete {self.folder}") from error
-        for name, value in self._options.items():
-            if before.get(name) != value:
-                raise InputError(
-                    f"--resume: {name} was {before.get(name)} and is {value}; give the same options"
-                )
+        refuse_other_options(before, self._options, "--resume")
         self._take_lock()
 
     def _is_ours(self) -> bool:

@@ -144,4 +144,9 @@ class OptimizeVideoOptions(OptimizeOptions):
     loop: bool = video_option(
         False, help="join the last frame to the first; needs --passes 2 or more"
     )
-    resume: bool = video_option(False, help="continue an interrupted run of --output-video")
+    resume: bool = option(
+        False,
+        help="continue an interrupted run of --output-video; one pass of a net keeps finished "
+        "parts for that when this is given at the start, and by itself from two minutes on",
+        group="long videos",
+    )

@@ -210,6 +210,7 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         "span and sound",
         "live",
         "encoding",
+        "long videos",
         "machine",
         "losses",
         "optimization",
@@ -340,4 +341,30 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         help="encoder's effort, from ultrafast to veryslow",
         group="encoding",
         metavar="NAME",
+    )
+    plan: Path | None = one_pass_option(
+        None,
+        help="for many machines: find the cuts and write the shots there, .json; with --part or "
+        "--join read them",
+        group="long videos",
+        metavar="FILE",
+    )
+    part: str | None = one_pass_option(
+        None,
+        help="paint part K of N of the --plan, what is unfinished of it; auto takes the numbers "
+        "of a Slurm array, or RANK and WORLD_SIZE",
+        group="long videos",
+        metavar="K/N",
+    )
+    join: bool = one_pass_option(
+        False, help="join the painted parts of the --plan", group="long videos"
+    )
+    workers: int | None = one_pass_option(
+        None,
+        help="paint in so many processes, which take the GPUs in turn; for that the cuts are found "
+        "first; none is one process",
+        group="long videos",
+        metavar="COUNT",
+        low=1,
+        high=256,
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
-from itertools import repeat
+from itertools import islice, repeat
 from pathlib import Path
 from typing import cast
 
@@ -43,6 +43,11 @@ class GivenMasks:
         self._rows = torch.tensor([*(regions.rows[label] for label in labels), regions.rest])
         self._used = torch.zeros(len(regions.styles), dtype=torch.bool)
         self._resized = False
+
+    def skip(self, count: int) -> None:
+        """Leave out the masks of so many frames."""
+        for stream in self._streams:
+            next(islice(stream, count, count), None)
 
     def follow(self, frame: Tensor, motion: Motion | None = None) -> Tensor:
         """Return the style weights (1, K, H, W) of the next frame; they need no motion."""

@@ -21,8 +21,12 @@ def video_masks(
     device: torch.device,
     dtype: torch.dtype,
     rate: Fraction,
+    first: int = 0,
 ) -> Iterator[SegmentedMasks | GivenMasks | None]:
     """Open the masks that `config` names; without regions there are none.
+
+    Args:
+        first: number of the first frame that they are for.
 
     Raises:
         InputError: the masks or the segmenter's weights are not to be had.
@@ -37,8 +41,8 @@ def video_masks(
         else:
             streams = video_streams(regions, config.masks, rate, config.start, files)
             masks = GivenMasks(regions, streams, config.feather)
+            masks.skip(first)
         yield masks
-        masks.report()
 
 
 @contextmanager

@@ -33,12 +33,14 @@ class Scene:
         motion: from the last frame; None where a shot begins.
         weights: style weights (1, K, H, W); None is for one code.
         grain: (1, 3, H, W), what the net gets beside the frame, see `motion.grain`; None adds none.
+        shot: number of the shot; the same for all where no motion is looked for.
     """
 
     frame: Frame
     motion: Motion | None = None
     weights: Tensor | None = None
     grain: Tensor | None = None
+    shot: int = 0
 
 
 def followed(
@@ -55,10 +57,11 @@ def followed(
         masks: give each frame's style weights.
         grain: its amplitude, that of the net's training; 0 is none.
     """
-    moving = None
+    moving, shot = None, 0
     for frame in frames:
         image = frame.image.to(device)
         motion = tracker.follow(image) if tracker else None
+        shot += tracker is not None and motion is None
         weights = masks.follow(image, motion).to(device) if masks else None
         motion = motion.to(device) if motion else None
         noise = None
@@ -67,7 +70,7 @@ def followed(
             # Without a tracker the grain is the canvas's own, and stands still.
             flow = (motion.flow, motion.validity) if motion else (None,)
             noise = moving.follow(*flow).mul(grain)
-        yield Scene(replace(frame, image=image), motion, weights, noise)
+        yield Scene(replace(frame, image=image), motion, weights, noise, shot)
 
 
 def stylize_frames(
@@ -81,6 +84,7 @@ def stylize_frames(
     waiting: int = 1,
     keep_alone: bool = False,
     together: int = 1,
+    number: int = 0,
 ) -> Iterator[PaintedFrame]:
     """Paint what `followed` gives, frame by frame; each result keeps its frame's time.
 
@@ -92,6 +96,7 @@ def stylize_frames(
         workers, waiting: see `in_order`; passes of the net at the same time.
         keep_alone: give each frame as painted without memory, too.
         together: frames in one pass, at most.
+        number: of the first frame, for `fade`.
     """
 
     def finished(image: Tensor, scene: Scene) -> Tensor:
@@ -101,13 +106,13 @@ def stylize_frames(
         return image
 
     memory = VideoMemory(temporal_blend)
-    groups = in_groups(_jobs(scenes, paint, fade), together, _can_share_a_pass)
+    groups = in_groups(_jobs(scenes, paint, fade, number), together, _can_share_a_pass)
     work = ShrinkingBatches(partial(_stylized, paint, RecordedNet(paint.net)))
     for scene, image in chain.from_iterable(in_order(work, groups, workers, waiting)):
         alone = finished(image, scene) if keep_alone else None
         image = memory.update(image, scene.motion) if temporal_blend else image
         result = replace(scene.frame, image=finished(image, scene))
-        yield PaintedFrame(scene.frame, result, scene.weights, alone)
+        yield PaintedFrame(scene.frame, result, scene.weights, alone, scene.motion is None)
 
 
 @dataclass(frozen=True)
@@ -120,10 +125,12 @@ class _Job:
     folded: Tensor | None
 
 
-def _jobs(scenes: Iterable[Scene], paint: Paint, fade: CrossFade | None) -> Iterator[_Job]:
+def _jobs(
+    scenes: Iterable[Scene], paint: Paint, fade: CrossFade | None, number: int
+) -> Iterator[_Job]:
     """Find the codes of each scene, in order: those of regions depend on the frames before."""
     folds = FoldedCodes(paint.net, paint.codes, paint.dtype)
-    for index, scene in enumerate(scenes):
+    for index, scene in enumerate(scenes, number):
         codes, weight = fade.at(index) if fade else (paint.codes, paint.identity_weight)
         folded = None
         if scene.weights is not None:
@@ -133,9 +140,13 @@ def _jobs(scenes: Iterable[Scene], paint: Paint, fade: CrossFade | None) -> Iter
 
 
 def _can_share_a_pass(first: _Job, second: _Job) -> bool:
-    """Tell whether two frames are of one size and painted with the same codes."""
+    """Tell whether two frames are of one size and shot and painted with the same codes.
+
+    A shot's frames are together with none of another, so that it can be painted by itself.
+    """
     return (
-        first.codes is second.codes
+        first.scene.shot == second.scene.shot
+        and first.codes is second.codes
         and first.identity_weight is second.identity_weight
         and first.folded is second.folded
         and first.scene.frame.image.shape == second.scene.frame.image.shape

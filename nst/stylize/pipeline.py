@@ -1,0 +1,159 @@
+"""From a video's frames to painted ones: reading, following and painting, each in a thread.
+
+Memory does not grow with the video's length. Any range of frames can be painted: what is remembered
+of earlier frames is forgotten at a cut, so a range that begins at one comes out as in the whole.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from nst.core.device import frame_workers, frames_together
+from nst.core.tensors import resize, working_size
+from nst.core.threads import in_background
+from nst.media.camera import is_live
+from nst.media.frames import Frame, PaintedFrame, StreamInfo, frame_rate
+from nst.media.video_reader import VideoReader, open_video
+from nst.media.video_writer import holds_alpha
+from nst.motion.coherence import MotionTracker
+from nst.motion.flow import FlowEstimator
+from nst.options.stylize import VideoConfig
+from nst.regions.masks import video_masks
+from nst.styles.codes import CrossFade
+from nst.stylize.forward import LEAST_SIDE
+from nst.stylize.frames import followed, stylize_frames
+from nst.stylize.paint import Paint, Styles
+
+# From a camera's first picture to the one that a style is tuned on: its exposure settles meanwhile.
+SETTLING_MILLISECONDS = 700
+
+
+def sample(config: VideoConfig) -> list[Tensor]:
+    """Return the frame that a style picture's code is tuned on; of a camera, one a little later."""
+    live = is_live(str(config.input_video))
+    with Source(config) as source:
+        for frame in source.raw:
+            if not live or frame.pts >= SETTLING_MILLISECONDS:
+                break
+        return [frame.image]
+
+
+class Source:
+    """The part of a video that is wanted, open at its frame `position`; `info` is of the output.
+
+    Frames have their alpha where the output can hold it.
+
+    Args:
+        device: where they are to be painted.
+    """
+
+    def __init__(self, config: VideoConfig, device: torch.device | None = None) -> None:
+        self.config, self.device = config, device or torch.device("cpu")
+        self.live = is_live(str(config.input_video))
+        self.position = 0
+        self._open()
+        size = working_size(self.raw.info.size, config.long_side, config.input_video, LEAST_SIDE)
+        self.info: StreamInfo = replace(self.raw.info, size=size)
+
+    def frames(self, first: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Yield the frames from number `first` on, up to `stop`, at the output's size.
+
+        What lies behind `position` is reached by reading from the beginning.
+        """
+        if first < self.position:
+            self.close()
+            self._open()
+            self.position = 0
+        missing = first - self.position
+        if isinstance(self.raw, VideoReader):
+            self.raw.skip(missing)
+        else:
+            next(islice(self._iterator, missing, missing), None)
+        self.position = first
+        for frame in islice(self._iterator, None if stop is None else stop - first):
+            self.position += 1
+            image, alpha = resize(frame.image.to(self.device), self.info.size), frame.alpha
+            if self.config.mirror:
+                image, alpha = image.flip(3), None if alpha is None else alpha.flip(3)
+            yield replace(frame, image=image, alpha=alpha)
+
+    def close(self) -> None:
+        self.raw.close()
+
+    def __enter__(self) -> "Source":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open(self) -> None:
+        config, output = self.config, self.config.output_video
+        span = (config.input_video, config.start, config.duration, frame_rate(config.rate))
+        keep_alpha = output is not None and holds_alpha(output, config.codec, config.pix_fmt)
+        self.raw = open_video(*span, keep_alpha, config.deinterlace, self.device, config.hwaccel)
+        self._iterator: Iterator[Frame] = iter(self.raw)
+
+
+def remembers(config: VideoConfig, paint_grain: float, regions: object) -> bool:
+    """Tell whether anything of a frame is used for the next one."""
+    return config.flow != "none" and bool(config.temporal_blend or regions or paint_grain)
+
+
+@contextmanager
+def painted(
+    source: Source,
+    paint: Paint,
+    styles: Styles,
+    first: int = 0,
+    stop: int | None = None,
+    run_in: int = 0,
+) -> Iterator[Iterator[PaintedFrame]]:
+    """Give the painted frames from number `first` on, up to `stop`, made by threads.
+
+    What is live waits in no queue before the net: each frame is the latest.
+
+    Args:
+        run_in: so many frames before `first` are painted too and thrown away: they fill the memory.
+    """
+    config, info, live = source.config, source.info, source.live
+    ahead = nullcontext if live else in_background
+    begin = first - run_in
+    with ExitStack() as stack:
+        paint = paint.for_size(info.size)
+        fade = None
+        if paint.fade_to:
+            start = paint.codes, float(torch.as_tensor(paint.identity_weight))
+            fade = CrossFade(*start, *paint.fade_to, info.frames)
+        workers = stack.enter_context(frame_workers(paint.device, info.size, live))
+        masks = stack.enter_context(
+            video_masks(config, styles.regions, paint.device, paint.dtype, info.rate, begin)
+        )
+        tracker = None
+        if remembers(config, paint.grain, styles.regions):
+            tracker = MotionTracker(FlowEstimator(config.flow, config.flow_long_side, paint.device))
+        frames = stack.enter_context(ahead(source.frames(begin, stop)))
+        scenes = followed(frames, paint.device, tracker, masks, paint.grain)
+        results = stylize_frames(
+            stack.enter_context(ahead(scenes)),
+            paint,
+            config.temporal_blend,
+            config.preserve_color,
+            fade,
+            styles.regions,
+            workers,
+            waiting=0 if live else 1,
+            keep_alone=bool(config.report and config.temporal_blend),
+            together=frames_together(paint.device, info.size, live),
+            number=begin,
+        )
+        yield stack.enter_context(in_background(_after(results, run_in), depth=1 if live else 2))
+        if masks and begin == 0 and stop is None:
+            masks.report()
+
+
+def _after(frames: Iterable[PaintedFrame], count: int) -> Iterator[PaintedFrame]:
+    return islice(frames, count, None)

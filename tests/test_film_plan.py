@@ -1,0 +1,216 @@
+"""A film planned, painted in parts by processes of their own, and joined: that of one run."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import films
+import pytest
+from films import FIRSTS, SHOTS, assert_same
+
+import nst.stylize.film
+import nst.stylize.shots
+import nst.stylize.workers
+from nst.api import run_video
+from nst.commands.summary import video_summary
+from nst.errors import InputError
+from nst.stylize.parts import PartWriter, parts_folder
+from nst.stylize.shots import Shot, divide, divide_freely, part_number, shots_of_part
+from nst.stylize.videos import one_pass_video
+
+STOPS = (*FIRSTS[1:], sum(SHOTS))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    return films.make_film(tmp_path_factory.mktemp("film") / "film.mp4")
+
+
+@pytest.fixture
+def config(clip, tiny_path, tmp_path):
+    return lambda name="out.mp4", **options: films.film_config(
+        clip, tiny_path, tmp_path / name, **options
+    )
+
+
+@pytest.fixture(autouse=True)
+def short_parts(monkeypatch):
+    monkeypatch.setattr(nst.stylize.film, "PART_FRAMES", 1)
+
+
+@pytest.fixture
+def whole(config, tmp_path) -> Path:
+    one_pass_video(config("whole.mp4"))
+    return tmp_path / "whole.mp4"
+
+
+class TestShots:
+    def test_short_ones_are_joined_and_long_ones_divided(self, monkeypatch):
+        monkeypatch.setattr(nst.stylize.shots, "LONGEST_SHOT", 40)
+        monkeypatch.setattr(nst.stylize.shots, "RUN_IN", 5)
+        assert divide([0, 2, 30, 33, 60], 160, 10) == [
+            Shot(0, 30), Shot(30, 60), Shot(60, 93), Shot(93, 126, 5), Shot(126, 160, 5),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize("total", [1, 240, 241, 1000])
+    def test_frames_that_stand_alone_are_divided_evenly(self, total):
+        shots = divide_freely(total)
+        assert [n for s in shots for n in range(s.first, s.stop)] == list(range(total))
+
+    @pytest.mark.parametrize("count", [1, 2, 3, 7, 50])
+    def test_parts_have_each_shot_once_and_about_equal_work(self, count):
+        shots = divide_freely(10_001)
+        parts = [shots_of_part(shots, number, count) for number in range(1, count + 1)]
+        assert sum(parts, []) == shots
+        frames = [sum(shot.stop - shot.first for shot in part) for part in parts]
+        assert max(frames) <= 10_001 / count + 240
+
+    @pytest.mark.parametrize(
+        "environment, numbers",
+        [
+            ({"SLURM_ARRAY_TASK_ID": "0", "SLURM_ARRAY_TASK_COUNT": "8"}, (1, 8)),
+            (
+                {
+                    "SLURM_ARRAY_TASK_ID": "7",
+                    "SLURM_ARRAY_TASK_COUNT": "4",
+                    "SLURM_ARRAY_TASK_MIN": "1",
+                    "SLURM_ARRAY_TASK_STEP": "2",
+                },
+                (4, 4),
+            ),
+            ({"RANK": "3", "WORLD_SIZE": "4"}, (4, 4)),
+        ],
+    )
+    def test_the_part_is_found_in_the_environment(self, environment, numbers):
+        assert part_number("auto", environment) == numbers
+
+    @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "auto", "-1/2", ""])
+    def test_a_part_that_is_none_is_refused(self, text):
+        with pytest.raises(InputError, match="--part"):
+            part_number(text, {})
+
+
+class TestPlan:
+    def test_parts_in_any_order_are_joined_to_the_whole(
+        self,
+        config,
+        whole,
+        tmp_path,
+    ):
+        plan = tmp_path / "film.json"
+        report = run_video(config(plan=plan))
+        record = json.loads(plan.read_text())
+        assert record["shots"] == [[a, b, 0] for a, b in zip(FIRSTS, STOPS, strict=True)]
+        assert f"{sum(SHOTS)} frames in 3 shots" in video_summary(report)
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["film.json", "whole.mp4"]
+        for part in ("1/3", "3/3", "2/3"):
+            with pytest.raises(InputError, match="--join"):
+                run_video(config(plan=plan, join=True))
+            report = run_video(config(plan=plan, part=part))
+            assert f"part {part}: 1 of 1 shots" in video_summary(report)
+        assert run_video(config(plan=plan, part="2/3")).frames == 0  # it is there
+        kept = parts_folder(config().output_video)
+        assert sum(p.stat().st_size for p in kept.glob("*.mkv")) < record["temporary_bytes"]
+        run_video(config(plan=plan, join=True))
+        assert_same(whole, tmp_path / "out.mp4")
+        assert not kept.exists() and plan.exists()
+
+    def test_what_does_not_belong_together_is_refused(self, config, tmp_path):
+        plan = tmp_path / "film.json"
+        run_video(config(plan=plan))
+        with pytest.raises(InputError, match="is there already"):
+            run_video(config(plan=plan))
+        with pytest.raises(InputError, match="--part: strength was 1.0 and is 0.5"):
+            run_video(config(plan=plan, part="1/2", strength=0.5))
+        run_video(config(plan=plan, part="1/2"))
+        with pytest.raises(InputError, match="--join: strength was 1.0 and is 0.5"):
+            run_video(config(plan=plan, join=True, strength=0.5))
+        with pytest.raises(InputError, match=r"not painted yet are frames \d+ to"):
+            run_video(config(plan=plan, join=True))
+        with pytest.raises(InputError, match="need the video's --plan"):
+            run_video(config(join=True))
+        other = tmp_path / "other.json"
+        changed = json.loads(plan.read_text())
+        changed["options"]["strength"] = 0.5
+        other.write_text(json.dumps(changed))
+        with pytest.raises(InputError, match="incomplete or was changed"):
+            run_video(config(plan=other, part="1/2", strength=0.5))
+
+    def test_a_long_shot_is_divided_with_a_run_in(self, config, tmp_path, monkeypatch):
+        """The memory is full again where a piece begins: less is off than without a run-in."""
+        monkeypatch.setattr(nst.stylize.shots, "LONGEST_SHOT", 4)
+        plan = tmp_path / "film.json"
+        with pytest.warns(UserWarning, match="are divided"):
+            run_video(config(plan=plan))
+        shots = [Shot(*shot) for shot in json.loads(plan.read_text())["shots"]]
+        assert [s.run_in for s in shots] == [0, 3, 0, 2, 0, 3]
+        for part in ("1/2", "2/2"):
+            run_video(config(plan=plan, part=part))
+        assert run_video(config(plan=plan, join=True)).frames == sum(SHOTS)
+
+
+class TestWorkers:
+    def test_two_paint_what_one_paints(self, config, whole, tmp_path):
+        told = []
+        run_video(config(workers=2), on_progress=told.append)
+        assert_same(whole, tmp_path / "out.mp4")
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mp4", "whole.mp4"]
+        done = [p.done for p in told if p.stage == "stylizing"]
+        assert done[0] == 0 and done[-1] == sum(SHOTS) and done == sorted(done)
+
+    def test_a_lost_one_is_replaced_and_its_shot_painted(
+        self,
+        config,
+        whole,
+        tmp_path,
+        monkeypatch,
+    ):
+        """The first worker is killed as soon as it has begun a part."""
+        started = nst.stylize.workers._started
+        folder, killed = parts_folder(config().output_video), []
+
+        def kill(worker):
+            while not any(folder.glob(".*.part.mkv")):
+                time.sleep(0.01)
+            os.kill(worker.process.pid, signal.SIGKILL)
+
+        def starting(*args):
+            worker = started(*args)
+            if not killed:
+                killed.append(threading.Thread(target=kill, args=(worker,)))
+                killed[0].start()
+            return worker
+
+        monkeypatch.setattr(nst.stylize.workers, "_started", starting)
+        run_video(config(workers=2))
+        killed[0].join()
+        assert_same(whole, tmp_path / "out.mp4")
+
+    def test_an_interrupted_run_is_gone_on_with_by_any_number(
+        self,
+        config,
+        whole,
+        tmp_path,
+        monkeypatch,
+    ):
+        with monkeypatch.context() as patch:
+            write, done = PartWriter.write, []
+
+            def stopping(self, images):
+                done.append(1)
+                if len(done) == 9:
+                    raise InputError("stop")
+                write(self, images)
+
+            patch.setattr(PartWriter, "write", stopping)
+            with pytest.raises(InputError, match="stop"):
+                run_video(config(resume=True))
+        run_video(config(resume=True, workers=2))
+        assert_same(whole, tmp_path / "out.mp4")
+
+    def test_an_error_is_said_once(self, config, tmp_path, monkeypatch):
+        with pytest.raises(InputError, match="no style 'nobody'"):
+            run_video(config(workers=2, style="nobody"))
