@@ -11,20 +11,24 @@ import argparse
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from skimage import data
 
 from nst.commands.list_styles import thumbnail
+from nst.core.tensors import resize, size_of, to_float
 from nst.media.images import read_picture, save_image
 from nst.models.checkpoint import load_checkpoint
 from nst.styles.codes import style_code
 from nst.styles.spec import parse_style
 from nst.stylize.forward import stylize
+from nst.stylize.paint import REFERENCE_SIDE
 from results.make_page import smaller
 
+PAINTED = 768  # pixels a side, shown at a third
 ROWS = (
-    (data.astronaut()[:400, 40:440], ("starry_night", "la_grande_jatte", "rose_window")),
+    (data.astronaut()[:400, 40:440], ("starry_night", "the_scream", "stables")),
     (data.chelsea()[:300, 75:375], ("great_wave", "the_kiss", "composition_vii")),
 )
 
@@ -34,13 +38,13 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     checkpoint, rows = load_checkpoint("fast"), []
     for photo, styles in ROWS:
-        content = thumbnail(Image.fromarray(photo))
-        row = [content]
+        content = to_float(np.array(ImageOps.fit(Image.fromarray(photo), (PAINTED, PAINTED))))
+        row = [thumbnail(Image.fromarray(photo))]
         for style in styles:
-            painted = stylize(
-                checkpoint.net, content, style_code(checkpoint, parse_style(style)), torch.float32
-            )
-            row += [thumbnail(read_picture(BytesIO(checkpoint.pictures[style]))), painted]
+            code = style_code(checkpoint, parse_style(style), scale=PAINTED / REFERENCE_SIDE)
+            painted = stylize(checkpoint.net, content, code, torch.float32)
+            painting = thumbnail(read_picture(BytesIO(checkpoint.pictures[style])))
+            row += [painting, resize(painted, size_of(painting))]
         rows.append(torch.cat(row, 3))
     path = Path(__file__).with_name("strip.jpg")
     save_image(torch.cat(rows, 2), path)

@@ -21,6 +21,7 @@ from nst.options.tools import CatalogueConfig
 from nst.styles.codes import style_code
 from nst.styles.spec import names_of, parse_style
 from nst.stylize.forward import stylize
+from nst.stylize.paint import REFERENCE_SIDE
 
 COLUMNS = 7
 SIDE, MARGIN, LABEL_HEIGHT, LETTERS = 256, 4, 26, 17  # in pixels
@@ -84,7 +85,7 @@ def _tile(name: str, checkpoint: Checkpoint, style: str, content: Tensor) -> Ten
         blank = Image.new("RGB", (SIDE, SIDE), "white")
         file = checkpoint.pictures.get(style)
         parts.append(thumbnail(read_picture(BytesIO(file)) if file else blank))
-    code = style_code(checkpoint, parse_style(style))
+    code = style_code(checkpoint, parse_style(style), scale=SIDE / REFERENCE_SIDE)
     parts.append(stylize(checkpoint.net, content, code, torch.float32))
     return torch.cat([F.pad(part, (0, MARGIN, 0, MARGIN), value=1.0) for part in parts], 2)
 
