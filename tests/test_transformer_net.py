@@ -8,8 +8,8 @@ from nst.models.transformer_net import (
     _doubled_convolution,
     _Norms,
     _output_convolution,
-    widened,
 )
+from nst.models.widening import widened
 
 WIDTHS, BLOCKS = (4, 6, 8), 2
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from nst.errors import InputError
 from nst.models.checkpoint import IDENTITY, Checkpoint, interpolated_codes, load_checkpoint
-from nst.models.transformer_net import TransformerNet, widened
+from nst.models.transformer_net import TransformerNet
+from nst.models.widening import widened
 from nst.options.train import TrainConfig
 from nst.styles.pictures import load_style
 
