@@ -104,7 +104,7 @@ def main() -> None:
     )
     print(", ".join(f"{str(d).removeprefix('torch.')} {r / 1e9:.0f}" for d, r in rates.items()))
     image = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(0))
-    print("\nnet only, 640x360        ms  frames/s  x plain  x floor")
+    print("\nnet only, 640x360          ms  frames/s  x plain  x floor")
     plains = {}
     # The any-style net has the papers' shape at half width, that of `fast` in version 0.1.0.
     for name in ("any_style", "fast"):
@@ -126,7 +126,7 @@ def main() -> None:
             floor = counter.get_total_flops() / rates[dtype]
             ratio = times["plain float32"] / took
             print(
-                f"{name:8}{call:14}{took * 1e3:7.1f}{1 / took:10.1f}{ratio:9.2f}{took / floor:9.2f}"
+                f"{name:10}{call:14}{took * 1e3:7.1f}{1 / took:10.1f}{ratio:9.2f}{took / floor:9.2f}"
             )
     print("\nend to end, 640x360           s  frames/s  x plain")
     with tempfile.TemporaryDirectory() as folder:

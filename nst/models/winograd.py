@@ -27,7 +27,7 @@ class FrozenConvolution(nn.Conv2d):
         self._kernels_of: tuple[int, int] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the maps (N, C', H, W) of maps (N, C, H, W); the slope reaches `x` only."""
+        """Return the maps (N, C', H, W) of maps (N, C, H, W); the gradient reaches `x` only."""
         fits = self.out_channels >= LEAST_CHANNELS and min(x.shape[-2:]) >= LEAST_SIDE and len(x)
         if not fits or x.device.type != "cpu" or x.dtype != torch.float32 or not _winograd_pays():
             return super().forward(x)
@@ -55,9 +55,9 @@ class _Winograd(torch.autograd.Function):
         return _one_by_one(x, kernel, bias)
 
     @staticmethod
-    def backward(ctx, slope: Tensor) -> tuple[Tensor, None, None, None]:
-        # The slope of a convolution is the one with the kernel turned round.
-        return _one_by_one(slope.contiguous(), ctx.back, None), None, None, None
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        # The gradient of a convolution is the one with the kernel rotated.
+        return _one_by_one(gradient.contiguous(), ctx.back, None), None, None, None
 
 
 def _one_by_one(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:

@@ -132,8 +132,8 @@ def flow_validity(flow: Tensor, reverse: Tensor) -> Tensor:
     occluded = _occluded(flow, reverse)
     dx = F.pad(flow[..., :, 2:] - flow[..., :, :-2], (1, 1, 0, 0)) / 2
     dy = F.pad(flow[..., 2:, :] - flow[..., :-2, :], (0, 0, 1, 1)) / 2
-    slope = dx.square().sum(1, keepdim=True) + dy.square().sum(1, keepdim=True)
-    boundary = slope > 0.01 * energy + 0.002
+    steepness = dx.square().sum(1, keepdim=True) + dy.square().sum(1, keepdim=True)
+    boundary = steepness > 0.01 * energy + 0.002
     trusted = (~(occluded | boundary)).to(flow.dtype) * inside(flow)
     # Where all neighbors are trusted, then their mean: doubt reaches a little further and is soft.
     return blur((blur(trusted) > 0.999).to(flow.dtype))
