@@ -125,9 +125,8 @@ def main() -> None:
             dtype = torch.bfloat16 if "bfloat16" in call else torch.float32
             floor = counter.get_total_flops() / rates[dtype]
             ratio = times["plain float32"] / took
-            print(
-                f"{name:10}{call:14}{took * 1e3:7.1f}{1 / took:10.1f}{ratio:9.2f}{took / floor:9.2f}"
-            )
+            speed = f"{took * 1e3:7.1f}{1 / took:10.1f}"
+            print(f"{name:10}{call:14}{speed}{ratio:9.2f}{took / floor:9.2f}")
     print("\nend to end, 640x360           s  frames/s  x plain")
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.mp4", Path(folder) / "out.mp4"
