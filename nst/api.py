@@ -165,6 +165,7 @@ def run_video(
         from nst.stylize.plan import planned_film
         from nst.stylize.videos import one_pass_video
 
+        choose_device(config.device)  # one that is absent is refused before anything is read
         if config.plan or config.part or config.join:
             return planned_film(config, on_frame, on_progress)
         if keeps_parts(config, on_frame):

@@ -109,7 +109,8 @@ class TestPainting:
         assert max(sizes) == 3
         assert [f.result.pts for f in stylize_frames(scenes, paint, together=3)] == list(range(7))
         for found, expected in zip(together, alone, strict=True):
-            assert torch.allclose(found, expected, atol=1e-5)
+            # A batch may go through another kernel than one image does.
+            assert torch.allclose(found, expected, atol=1e-3)
 
     def test_groups_are_of_neighbors_that_are_alike(self):
         groups = in_groups([1, 1, 1, 1, 2, 1, 3, 3], 3, lambda a, b: a == b)
