@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import films
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import uniform_filter
 
+import nst.stylize.film
 from nst.models.checkpoint import Checkpoint, save_checkpoint
 from nst.models.style_encoder import StyleEncoder
 from nst.models.transformer_net import TransformerNet
 from nst.models.vgg import BLOCKS, TORCHVISION_INDICES, VGGFeatures
+from nst.options.stylize import VideoConfig
+from nst.options.train import TrainConfig
 
 TINY_STYLES = ("identity", "wave", "scream")
 
@@ -95,3 +99,53 @@ def vgg_state() -> dict[str, torch.Tensor]:
 def random_vgg(vgg_state) -> VGGFeatures:
     """Return VGG-19 with random weights."""
     return VGGFeatures(vgg_state)
+
+
+@pytest.fixture(scope="session")
+def film_clip(tmp_path_factory) -> Path:
+    """A clip of three shots, see `films`."""
+    return films.make_film(tmp_path_factory.mktemp("film") / "film.mp4")
+
+
+@pytest.fixture
+def film_config(film_clip, tiny_path, tmp_path) -> Callable[..., VideoConfig]:
+    """Return what makes the options of a run over `film_clip`, by its output's name."""
+    return lambda name="out.mp4", **options: films.film_config(
+        film_clip, tiny_path, tmp_path / name, **options
+    )
+
+
+@pytest.fixture
+def short_parts(monkeypatch) -> None:
+    """Each shot of `film_clip` is a part of its own."""
+    monkeypatch.setattr(nst.stylize.film, "PART_FRAMES", 1)
+
+
+@pytest.fixture
+def train_config(tmp_path) -> TrainConfig:
+    """A run of training as small as can be; its two folders are made, empty."""
+    for folder in ("photos", "styles", "out"):
+        (tmp_path / folder).mkdir()
+    return TrainConfig(
+        content_dir=tmp_path / "photos",
+        style_dir=tmp_path / "styles",
+        output=tmp_path / "out" / "net.safetensors",
+        steps=6,
+        batch=2,
+        pictures_per_style=1,
+        crop_size=64,
+        style_size=64,
+        style_scales=(1.0,),
+        grain=0.0,
+        loss_net="vgg19",
+        unshuffle=1,
+        widths=(8, 8, 8),
+        blocks=1,
+        content_layers=("relu1_1",),
+        style_layers=("relu1_1", "relu2_1"),
+        holdout=1,
+        workers=0,
+        device="cpu",
+        precision="float32",
+        quiet=True,
+    )

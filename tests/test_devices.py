@@ -375,39 +375,13 @@ class TestPictures:
 
 class TestTraining:
     @pytest.fixture
-    def config(self, tmp_path, monkeypatch, vgg_state) -> TrainConfig:
+    def config(self, train_config, monkeypatch, vgg_state) -> TrainConfig:
         monkeypatch.setattr(nst.train.loss_nets, "load_vgg19", lambda _: vgg_state)
-        for folder, count in (("photos", 3), ("styles", 2)):
-            (tmp_path / folder).mkdir()
+        for folder, count in ((train_config.content_dir, 3), (train_config.style_dir, 2)):
             for n in range(count):
                 picture = media.picture(9 * n + count, (72, 90))
-                Image.fromarray(picture).save(tmp_path / folder / f"{folder}{n}.png")
-        return TrainConfig(
-            content_dir=tmp_path / "photos",
-            style_dir=tmp_path / "styles",
-            output=tmp_path / "cpu.safetensors",
-            steps=2,
-            batch=2,
-            crop_size=64,
-            style_size=64,
-            pictures_per_style=1,
-            style_scales=(1.0,),
-            grain=0.0,
-            loss_net="vgg19",
-            unshuffle=1,
-            widths=(8, 8, 8),
-            blocks=1,
-            content_layers=("relu1_1",),
-            style_layers=("relu1_1", "relu2_1"),
-            holdout=1,
-            workers=0,
-            device="cpu",
-            precision="float32",
-            log_every=1,
-            validate_every=1,
-            save_every=1,
-            quiet=True,
-        )
+                Image.fromarray(picture).save(folder / f"{folder.name}{n}.png")
+        return replace(train_config, steps=2, log_every=1, validate_every=1, save_every=1)
 
     @pytest.mark.parametrize(
         "options",

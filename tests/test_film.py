@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import films
 import media
 import numpy as np
 import pytest
@@ -27,24 +26,8 @@ from nst.stylize.film import keeps_parts
 from nst.stylize.parts import PartWriter, parts_folder
 from nst.stylize.videos import one_pass_video
 
+pytestmark = pytest.mark.usefixtures("short_parts")
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory) -> Path:
-    return films.make_film(tmp_path_factory.mktemp("film") / "film.mp4")
-
-
-@pytest.fixture
-def config(clip, tiny_path, tmp_path):
-    return lambda name="out.mp4", **options: films.film_config(
-        clip, tiny_path, tmp_path / name, **options
-    )
-
-
-@pytest.fixture(autouse=True)
-def short_parts(monkeypatch):
-    monkeypatch.setattr(nst.stylize.film, "PART_FRAMES", 1)
 
 
 def stop_at(monkeypatch, count: int, error: BaseException) -> None:
@@ -91,16 +74,16 @@ def test_kept_images_come_back_exactly(tmp_path, deep):
     [({}, 1), ({}, 9), ({}, 17), ({"style_to": "scream"}, 12), ({"temporal_blend": 0.0}, 9)],
 )
 def test_an_interrupted_run_goes_on_to_the_same_video(
-    config, tmp_path, monkeypatch, options, count
+    film_config, tmp_path, monkeypatch, options, count
 ):
-    one_pass_video(config("whole.mp4", **options))
+    one_pass_video(film_config("whole.mp4", **options))
     with monkeypatch.context() as patch:
         stop_at(patch, count, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
-            run_video(config(resume=True, **options))
+            run_video(film_config(resume=True, **options))
     assert not (tmp_path / "out.mp4").exists()
     firsts = painted_parts(monkeypatch)
-    run_video(config(resume=True, **options))
+    run_video(film_config(resume=True, **options))
     assert_same(tmp_path / "whole.mp4", tmp_path / "out.mp4")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mp4", "whole.mp4"]
     if not options:  # what was finished is not painted again
@@ -108,19 +91,19 @@ def test_an_interrupted_run_goes_on_to_the_same_video(
 
 
 @pytest.mark.filterwarnings("ignore:style is not measured")
-def test_frames_with_masks_and_a_report_go_on_too(config, tmp_path, monkeypatch):
+def test_frames_with_masks_and_a_report_go_on_too(film_config, tmp_path, monkeypatch):
     options = {"region": ("255=scream",), "masks": tmp_path / "mask.png"}
     options |= {"mask_output": tmp_path / "masks.mp4", "report": tmp_path / "report.json"}
     half = np.zeros(SIZE, np.uint8)
     half[:, 20:] = 255
     Image.fromarray(half).save(options["masks"])
-    one_pass_video(config("whole.mp4", **options))
+    one_pass_video(film_config("whole.mp4", **options))
     whole = {kind: options[kind].rename(tmp_path / f"whole-{kind}") for kind in list(options)[2:]}
     with monkeypatch.context() as patch:
         stop_at(patch, 9, InputError("stop"))
         with pytest.raises(InputError, match="stop"):
-            run_video(config(resume=True, **options))
-    run_video(config(resume=True, **options))
+            run_video(film_config(resume=True, **options))
+    run_video(film_config(resume=True, **options))
     assert_same(tmp_path / "whole.mp4", tmp_path / "out.mp4")
     masks = [
         media.read_back(path).arrays() for path in (whole["mask_output"], options["mask_output"])
@@ -133,12 +116,12 @@ def test_frames_with_masks_and_a_report_go_on_too(config, tmp_path, monkeypatch)
 
 
 def test_a_picture_s_code_is_tuned_once_for_all_parts(
-    config, any_style_path, tmp_path, monkeypatch
+    film_config, any_style_path, tmp_path, monkeypatch
 ):
     Image.fromarray(media.picture(3, (72, 80))).save(tmp_path / "style.png")
     options = {"style": None, "style_path": (tmp_path / "style.png",), "refine_steps": 2}
     options["checkpoint"] = str(any_style_path)
-    one_pass_video(config("whole.mp4", **options))
+    one_pass_video(film_config("whole.mp4", **options))
     steps, mix = [], nst.stylize.session.mix_paint
 
     def mixing(given, *args):
@@ -149,11 +132,11 @@ def test_a_picture_s_code_is_tuned_once_for_all_parts(
     with monkeypatch.context() as patch:
         stop_at(patch, 9, InputError("stop"))
         with pytest.raises(InputError, match="stop"):
-            run_video(config(resume=True, **options))
-    run_video(config(resume=True, **options))
+            run_video(film_config(resume=True, **options))
+    run_video(film_config(resume=True, **options))
     assert steps == [2, 0]
     assert_same(tmp_path / "whole.mp4", tmp_path / "out.mp4")
-    assert not parts_folder(config().output_video).exists()
+    assert not parts_folder(film_config().output_video).exists()
 
 
 KILLED = """
@@ -178,10 +161,10 @@ raise SystemExit(run(video, VideoConfig, None))
 """
 
 
-def test_killed_again_and_again_it_comes_to_the_same_end(config, tmp_path, monkeypatch):
+def test_killed_again_and_again_it_comes_to_the_same_end(film_config, tmp_path, monkeypatch):
     """In the second shot; with that shot whole but for its note; in the join."""
-    one_pass_video(config("whole.mp4"))
-    given = config(resume=True)
+    one_pass_video(film_config("whole.mp4"))
+    given = film_config(resume=True)
     flags = ["--input-video", given.input_video, "--output-video", str(given.output_video)]
     flags += ["--style", "wave", "--checkpoint", given.checkpoint, "--device", "cpu"]
     flags += ["--precision", "float32", "--quiet", "--resume"]
@@ -202,61 +185,63 @@ def test_killed_again_and_again_it_comes_to_the_same_end(config, tmp_path, monke
 class TestTrouble:
     """One line each, and what is finished stays."""
 
-    def begin(self, config, monkeypatch) -> Path:
+    def begin(self, film_config, monkeypatch) -> Path:
         """Have a run stop in its second part; return the folder of parts."""
         with monkeypatch.context() as patch:
             stop_at(patch, 9, InputError("stop"))
             with pytest.raises(InputError, match="stop"):
-                run_video(config(resume=True))
-        return parts_folder(config().output_video)
+                run_video(film_config(resume=True))
+        return parts_folder(film_config().output_video)
 
-    def test_a_second_run_at_once_is_refused(self, config, monkeypatch):
-        folder = self.begin(config, monkeypatch)
+    def test_a_second_run_at_once_is_refused(self, film_config, monkeypatch):
+        folder = self.begin(film_config, monkeypatch)
         handle = lock(folder)
         with pytest.raises(InputError, match="another run is working there"):
-            run_video(config(resume=True))
+            run_video(film_config(resume=True))
         unlock(handle)
-        run_video(config(resume=True))
+        run_video(film_config(resume=True))
 
-    def test_other_options_and_files_are_refused(self, config, clip, tmp_path, monkeypatch):
+    def test_other_options_and_files_are_refused(
+        self, film_config, film_clip, tmp_path, monkeypatch
+    ):
         film = tmp_path / "film.mp4"
-        film.write_bytes(clip.read_bytes())
+        film.write_bytes(film_clip.read_bytes())
         with monkeypatch.context() as patch:
             stop_at(patch, 9, InputError("stop"))
             with pytest.raises(InputError, match="stop"):
-                run_video(config(resume=True, input_video=str(film)))
+                run_video(film_config(resume=True, input_video=str(film)))
         with pytest.raises(InputError, match="--resume: strength was 1.0 and is 0.5"):
-            run_video(config(resume=True, input_video=str(film), strength=0.5))
+            run_video(film_config(resume=True, input_video=str(film), strength=0.5))
         media.make_clip(film, 20, SIZE)
         with pytest.raises(InputError, match="film.mp4 is another file now"):
-            run_video(config(resume=True, input_video=str(film)))
+            run_video(film_config(resume=True, input_video=str(film)))
 
-    def test_a_folder_of_somebody_else_is_left_alone(self, config):
-        folder = parts_folder(config().output_video)
+    def test_a_folder_of_somebody_else_is_left_alone(self, film_config):
+        folder = parts_folder(film_config().output_video)
         folder.mkdir()
         (folder / "novel.txt").write_text("dear")
         with pytest.raises(InputError, match="not of this program"):
-            run_video(config(resume=True))
+            run_video(film_config(resume=True))
         assert [p.name for p in folder.iterdir()] == ["novel.txt"]
 
-    def test_a_full_disk(self, config, tmp_path, monkeypatch):
+    def test_a_full_disk(self, film_config, tmp_path, monkeypatch):
         """Files may not grow beyond a size that the first part has and the second exceeds."""
-        one_pass_video(config("whole.mp4"))
-        folder = self.begin(config, monkeypatch)
+        one_pass_video(film_config("whole.mp4"))
+        folder = self.begin(film_config, monkeypatch)
         size = (folder / "00000000-video.mkv").stat().st_size
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, before[1]))
         try:
             with pytest.raises(InputError, match="no space left .* finished parts stay"):
-                run_video(config(resume=True))
+                run_video(film_config(resume=True))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         assert [p.name for p in folder.glob("*.mkv")] == ["00000000-video.mkv"]
-        run_video(config(resume=True))
+        run_video(film_config(resume=True))
         assert_same(tmp_path / "whole.mp4", tmp_path / "out.mp4")
 
-    def test_a_folder_that_vanishes(self, config, monkeypatch):
-        folder = self.begin(config, monkeypatch)
+    def test_a_folder_that_vanishes(self, film_config, monkeypatch):
+        folder = self.begin(film_config, monkeypatch)
         write = PartWriter.write
 
         def losing(self, images):
@@ -266,25 +251,25 @@ class TestTrouble:
 
         monkeypatch.setattr(PartWriter, "write", losing)
         with pytest.raises(InputError, match="nst-parts is gone"):
-            run_video(config(resume=True))
+            run_video(film_config(resume=True))
 
-    def test_a_part_that_is_damaged_is_painted_again(self, config, tmp_path, monkeypatch):
-        one_pass_video(config("whole.mp4"))
-        part = self.begin(config, monkeypatch) / "00000000-video.mkv"
+    def test_a_part_that_is_damaged_is_painted_again(self, film_config, tmp_path, monkeypatch):
+        one_pass_video(film_config("whole.mp4"))
+        part = self.begin(film_config, monkeypatch) / "00000000-video.mkv"
         damaged = bytearray(part.read_bytes())
         middle = len(damaged) // 2
         damaged[middle : middle + 100] = bytes(100)
         part.write_bytes(damaged)
         with pytest.raises(InputError, match="frames 0 to 6 are damaged"):
-            run_video(config(resume=True))
-        run_video(config(resume=True))
+            run_video(film_config(resume=True))
+        run_video(film_config(resume=True))
         assert_same(tmp_path / "whole.mp4", tmp_path / "out.mp4")
 
 
-def test_parts_are_kept_unasked_for_long_videos_only(config, monkeypatch):
-    assert not keeps_parts(config(), None) and keeps_parts(config(resume=True), None)
+def test_parts_are_kept_unasked_for_long_videos_only(film_config, monkeypatch):
+    assert not keeps_parts(film_config(), None) and keeps_parts(film_config(resume=True), None)
     monkeypatch.setattr(nst.stylize.film, "KEPT_FROM_SECONDS", 0.5)
-    assert keeps_parts(config(), None) and not keeps_parts(config(show=True), None)
-    assert not keeps_parts(config(), lambda frame: True)
+    assert keeps_parts(film_config(), None) and not keeps_parts(film_config(show=True), None)
+    assert not keeps_parts(film_config(), lambda frame: True)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10_000))
-    assert not keeps_parts(config(), None)
+    assert not keeps_parts(film_config(), None)

@@ -7,7 +7,6 @@ import threading
 import time
 from pathlib import Path
 
-import films
 import pytest
 from films import FIRSTS, SHOTS, assert_same
 
@@ -21,29 +20,13 @@ from nst.stylize.parts import PartWriter, parts_folder
 from nst.stylize.shots import Shot, divide, divide_freely, part_number, shots_of_part
 from nst.stylize.videos import one_pass_video
 
+pytestmark = pytest.mark.usefixtures("short_parts")
 STOPS = (*FIRSTS[1:], sum(SHOTS))
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory) -> Path:
-    return films.make_film(tmp_path_factory.mktemp("film") / "film.mp4")
-
-
 @pytest.fixture
-def config(clip, tiny_path, tmp_path):
-    return lambda name="out.mp4", **options: films.film_config(
-        clip, tiny_path, tmp_path / name, **options
-    )
-
-
-@pytest.fixture(autouse=True)
-def short_parts(monkeypatch):
-    monkeypatch.setattr(nst.stylize.film, "PART_FRAMES", 1)
-
-
-@pytest.fixture
-def whole(config, tmp_path) -> Path:
-    one_pass_video(config("whole.mp4"))
+def whole(film_config, tmp_path) -> Path:
+    one_pass_video(film_config("whole.mp4"))
     return tmp_path / "whole.mp4"
 
 
@@ -96,66 +79,66 @@ class TestShots:
 class TestPlan:
     def test_parts_in_any_order_are_joined_to_the_whole(
         self,
-        config,
+        film_config,
         whole,
         tmp_path,
     ):
         plan = tmp_path / "film.json"
-        report = run_video(config(plan=plan))
+        report = run_video(film_config(plan=plan))
         record = json.loads(plan.read_text())
         assert record["shots"] == [[a, b, 0] for a, b in zip(FIRSTS, STOPS, strict=True)]
         assert f"{sum(SHOTS)} frames in 3 shots" in video_summary(report)
         assert sorted(p.name for p in tmp_path.iterdir()) == ["film.json", "whole.mp4"]
         for part in ("1/3", "3/3", "2/3"):
             with pytest.raises(InputError, match="--join"):
-                run_video(config(plan=plan, join=True))
-            report = run_video(config(plan=plan, part=part))
+                run_video(film_config(plan=plan, join=True))
+            report = run_video(film_config(plan=plan, part=part))
             assert f"part {part}: 1 of 1 shots" in video_summary(report)
-        assert run_video(config(plan=plan, part="2/3")).frames == 0  # it is there
-        kept = parts_folder(config().output_video)
+        assert run_video(film_config(plan=plan, part="2/3")).frames == 0  # it is there
+        kept = parts_folder(film_config().output_video)
         assert sum(p.stat().st_size for p in kept.glob("*.mkv")) < record["temporary_bytes"]
-        run_video(config(plan=plan, join=True))
+        run_video(film_config(plan=plan, join=True))
         assert_same(whole, tmp_path / "out.mp4")
         assert not kept.exists() and plan.exists()
 
-    def test_what_does_not_belong_together_is_refused(self, config, tmp_path):
+    def test_what_does_not_belong_together_is_refused(self, film_config, tmp_path):
         plan = tmp_path / "film.json"
-        run_video(config(plan=plan))
+        run_video(film_config(plan=plan))
         with pytest.raises(InputError, match="is there already"):
-            run_video(config(plan=plan))
+            run_video(film_config(plan=plan))
         with pytest.raises(InputError, match="--part: strength was 1.0 and is 0.5"):
-            run_video(config(plan=plan, part="1/2", strength=0.5))
-        run_video(config(plan=plan, part="1/2"))
+            run_video(film_config(plan=plan, part="1/2", strength=0.5))
+        run_video(film_config(plan=plan, part="1/2"))
         with pytest.raises(InputError, match="--join: strength was 1.0 and is 0.5"):
-            run_video(config(plan=plan, join=True, strength=0.5))
+            run_video(film_config(plan=plan, join=True, strength=0.5))
         with pytest.raises(InputError, match=r"not painted yet are frames \d+ to"):
-            run_video(config(plan=plan, join=True))
+            run_video(film_config(plan=plan, join=True))
         with pytest.raises(InputError, match="need the video's --plan"):
-            run_video(config(join=True))
+            run_video(film_config(join=True))
         other = tmp_path / "other.json"
         changed = json.loads(plan.read_text())
         changed["options"]["strength"] = 0.5
         other.write_text(json.dumps(changed))
         with pytest.raises(InputError, match="incomplete or was changed"):
-            run_video(config(plan=other, part="1/2", strength=0.5))
+            run_video(film_config(plan=other, part="1/2", strength=0.5))
 
-    def test_a_long_shot_is_divided_with_a_run_in(self, config, tmp_path, monkeypatch):
+    def test_a_long_shot_is_divided_with_a_run_in(self, film_config, tmp_path, monkeypatch):
         """The memory is full again where a piece begins: less is off than without a run-in."""
         monkeypatch.setattr(nst.stylize.shots, "LONGEST_SHOT", 4)
         plan = tmp_path / "film.json"
         with pytest.warns(UserWarning, match="are divided"):
-            run_video(config(plan=plan))
+            run_video(film_config(plan=plan))
         shots = [Shot(*shot) for shot in json.loads(plan.read_text())["shots"]]
         assert [s.run_in for s in shots] == [0, 3, 0, 2, 0, 3]
         for part in ("1/2", "2/2"):
-            run_video(config(plan=plan, part=part))
-        assert run_video(config(plan=plan, join=True)).frames == sum(SHOTS)
+            run_video(film_config(plan=plan, part=part))
+        assert run_video(film_config(plan=plan, join=True)).frames == sum(SHOTS)
 
 
 class TestWorkers:
-    def test_two_paint_what_one_paints(self, config, whole, tmp_path):
+    def test_two_paint_what_one_paints(self, film_config, whole, tmp_path):
         told = []
-        run_video(config(workers=2), on_progress=told.append)
+        run_video(film_config(workers=2), on_progress=told.append)
         assert_same(whole, tmp_path / "out.mp4")
         assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mp4", "whole.mp4"]
         done = [p.done for p in told if p.stage == "stylizing"]
@@ -163,14 +146,14 @@ class TestWorkers:
 
     def test_a_lost_one_is_replaced_and_its_shot_painted(
         self,
-        config,
+        film_config,
         whole,
         tmp_path,
         monkeypatch,
     ):
         """The first worker is killed as soon as it has begun a part."""
         started = nst.stylize.workers._started
-        folder, killed = parts_folder(config().output_video), []
+        folder, killed = parts_folder(film_config().output_video), []
 
         def kill(worker):
             while not any(folder.glob(".*.part.mkv")):
@@ -185,13 +168,13 @@ class TestWorkers:
             return worker
 
         monkeypatch.setattr(nst.stylize.workers, "_started", starting)
-        run_video(config(workers=2))
+        run_video(film_config(workers=2))
         killed[0].join()
         assert_same(whole, tmp_path / "out.mp4")
 
     def test_an_interrupted_run_is_gone_on_with_by_any_number(
         self,
-        config,
+        film_config,
         whole,
         tmp_path,
         monkeypatch,
@@ -207,10 +190,10 @@ class TestWorkers:
 
             patch.setattr(PartWriter, "write", stopping)
             with pytest.raises(InputError, match="stop"):
-                run_video(config(resume=True))
-        run_video(config(resume=True, workers=2))
+                run_video(film_config(resume=True))
+        run_video(film_config(resume=True, workers=2))
         assert_same(whole, tmp_path / "out.mp4")
 
-    def test_an_error_is_said_once(self, config, tmp_path, monkeypatch):
+    def test_an_error_is_said_once(self, film_config, tmp_path, monkeypatch):
         with pytest.raises(InputError, match="no style 'nobody'"):
-            run_video(config(workers=2, style="nobody"))
+            run_video(film_config(workers=2, style="nobody"))

@@ -97,8 +97,8 @@ def test_a_mean_along_the_motion_stays_there(tiny):
 
 
 @pytest.fixture
-def config(tmp_path, monkeypatch, vgg_state):
-    return Training.config.__wrapped__(Training(), tmp_path, monkeypatch, vgg_state)
+def config(train_config, monkeypatch, vgg_state):
+    return Training.config.__wrapped__(Training(), train_config, monkeypatch, vgg_state)
 
 
 @pytest.mark.parametrize("devices", [("cpu", "cuda"), ("cuda", "cpu")])
@@ -117,7 +117,7 @@ def test_out_of_memory_is_one_line_with_the_cure(config, monkeypatch, capsys):
     monkeypatch.setattr("nst.train.loop.losses", fill)
     with pytest.raises(torch.OutOfMemoryError):
         train(replace(config, device="cuda"))
-    monkeypatch.setattr("nst.stylize.videos.one_pass_video", fill)
+    monkeypatch.setattr("nst.stylize.film.keeps_parts", fill)
     assert main(["video", "--input-video", "in.mp4", "--output-video", "out.mp4"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line == "error: not enough memory; try a smaller --long-side"

@@ -50,39 +50,15 @@ def style_picture(name: str) -> np.ndarray:
 
 
 @pytest.fixture
-def config(tmp_path, monkeypatch, vgg_state) -> TrainConfig:
-    """A run of two styles on four photos, as small as can be, with random VGG weights."""
+def config(train_config, monkeypatch, vgg_state) -> TrainConfig:
+    """A run of two styles on four photos with random VGG weights."""
     monkeypatch.setattr(nst.train.loss_nets, "load_vgg19", lambda path: vgg_state)
-    for folder in ("photos", "styles", "out"):
-        (tmp_path / folder).mkdir()
     for index in range(4):
         photo = media.picture(9 * index, (72, 90))
-        Image.fromarray(photo).save(tmp_path / "photos" / f"{index}.png")
+        Image.fromarray(photo).save(train_config.content_dir / f"{index}.png")
     for name in ("wave", "dots"):
-        Image.fromarray(style_picture(name)).save(tmp_path / "styles" / f"{name}.png")
-    return TrainConfig(
-        content_dir=tmp_path / "photos",
-        style_dir=tmp_path / "styles",
-        output=tmp_path / "out" / "net.safetensors",
-        steps=6,
-        batch=2,
-        pictures_per_style=1,
-        crop_size=64,
-        style_size=64,
-        style_scales=(1.0,),
-        grain=0.0,
-        loss_net="vgg19",
-        unshuffle=1,
-        widths=(8, 8, 8),
-        blocks=1,
-        content_layers=("relu1_1",),
-        style_layers=("relu1_1", "relu2_1"),
-        holdout=1,
-        workers=0,
-        device="cpu",
-        precision="float32",
-        quiet=True,
-    )
+        Image.fromarray(style_picture(name)).save(train_config.style_dir / f"{name}.png")
+    return train_config
 
 
 class Recorder:
