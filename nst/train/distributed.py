@@ -4,7 +4,7 @@ import os
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from nst.core.device import choose_device
 
@@ -18,7 +18,18 @@ def join_processes(device: str) -> tuple[int, int]:
         dist.init_process_group(backend)
         if backend == "nccl":
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    return dist.get_rank(), dist.get_world_size()
+    return this_process()
+
+
+def this_process() -> tuple[int, int]:
+    """Return this process's rank and the count of those that train together."""
+    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+
+
+def sum_over_processes(values: Tensor, world: int) -> None:
+    """Add up a tensor of every process, in place."""
+    if world > 1:
+        dist.all_reduce(values)
 
 
 def average_gradients(parameters: list[nn.Parameter], world: int) -> None:

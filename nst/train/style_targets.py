@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from nst.errors import InputError
 from nst.losses.perceptual import feature_moments
@@ -16,6 +17,7 @@ from nst.models.style_encoder import StyleEncoder
 from nst.options.train import TrainConfig
 from nst.styles.pictures import find_styles, load_style, small_copy, style_name
 from nst.train.datasets import AnySamples, Samples, group_styles, hold_out, load_contents
+from nst.train.distributed import sum_over_processes, this_process
 from nst.train.loss_nets import LossNet
 
 # A code learns from its own style's samples only, so its steps are larger than the net's.
@@ -105,7 +107,10 @@ class StyleTable:
         if self._targets is None or self._targets[0] is not loss_net:
             sizes = [round(self.config.style_size * level) for level in self.levels]
             files = list(self.files.values())
-            found = style_targets(files, sizes, loss_net, self.config, self.codes.device)
+            processes = this_process()
+            found = style_targets(
+                files, sizes, loss_net, self.config, self.codes.device, *processes
+            )
             self._targets = (loss_net, found)
         return self._targets[1]
 
@@ -158,6 +163,7 @@ class AnyStyle:
         self.groups = group_styles(config.style_dir, pictures)
         self.unseen = {style_name(picture): picture for picture in unseen}
         self.names = list(self.unseen)
+        self._unseen_targets: tuple[LossNet, Targets] | None = None
 
     def samples(self, contents: list) -> AnySamples:
         config = self.config
@@ -201,8 +207,11 @@ class AnyStyle:
 
     def held_out(self, loss_net: LossNet) -> Batch:
         """Return what to paint held-out photos with: the identity, then each unseen picture."""
-        files, device = list(self.unseen.values()), self.codes.device
-        targets = style_targets(files, [self.config.style_size], loss_net, self.config, device)
+        if self._unseen_targets is None or self._unseen_targets[0] is not loss_net:
+            files, device = list(self.unseen.values()), self.codes.device
+            found = style_targets(files, [self.config.style_size], loss_net, self.config, device)
+            self._unseen_targets = (loss_net, found)
+        targets = self._unseen_targets[1]
         self.encoder.eval()
         with torch.no_grad():
             pictures = [load_style(file, self.config.style_size) for file in self.unseen.values()]
@@ -219,19 +228,35 @@ def style_targets(
     loss_net: LossNet,
     config: TrainConfig,
     device: torch.device,
+    rank: int = 0,
+    world: int = 1,
 ) -> Targets:
-    """Return the moments of whole style pictures, each at each of these shorter sides in turn."""
-    rows = []
+    """Return the moments of whole style pictures, each at each of these shorter sides in turn.
+
+    Args:
+        rank, world: of several processes that all call this, each measures a part.
+    """
+    jobs = [(file, size) for file in files for size in sizes]
     with torch.no_grad():
-        for file in files:
-            for size in sizes:
-                tiles = _tiles(load_style(file, size)).to(device)
-                features = loss_net(tiles, config.style_layers)
-                rows.append({k: feature_moments(x, len(tiles)) for k, x in features.items()})
-    return {
-        layer: (torch.cat([r[layer][0] for r in rows]), torch.cat([r[layer][1] for r in rows]))
-        for layer in config.style_layers
-    }
+        probe = loss_net(torch.zeros(1, 3, 32, 32, device=device), config.style_layers)
+        channels = {layer: features.shape[1] for layer, features in probe.items()}
+        targets = {
+            layer: (
+                torch.zeros(len(jobs), c, device=device),
+                torch.zeros(len(jobs), c, c, device=device),
+            )
+            for layer, c in channels.items()
+        }
+        mine = range(rank, len(jobs), world)
+        for job in tqdm(mine, "measuring styles", disable=config.quiet or rank > 0, leave=False):
+            tiles = _tiles(load_style(*jobs[job])).to(device)
+            for layer, features in loss_net(tiles, config.style_layers).items():
+                mean, covariance = feature_moments(features, len(tiles))
+                targets[layer][0][job], targets[layer][1][job] = mean[0], covariance[0]
+    for pair in targets.values():
+        for rows in pair:
+            sum_over_processes(rows, world)
+    return targets
 
 
 def _tiles(image: Tensor) -> Tensor:
