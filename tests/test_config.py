@@ -10,6 +10,7 @@ from nst.commands.parser import parse
 from nst.errors import InputError
 from nst.options.field import flag_of
 from nst.options.stylize import PictureConfig, VideoConfig
+from nst.options.tools import EvaluationConfig, ExportConfig
 from nst.options.train import TrainConfig
 from nst.options.values import kind_of
 
@@ -33,10 +34,17 @@ def name_of(value) -> str:
 
 
 def build(config, **values):
-    """Return a config with what it needs, and with the method that `values` belong to."""
-    owners = {spec.metadata["method"] for spec in fields(config) if spec.name in values} - {None}
+    """Return a config with what it needs, and what `values` belong to and need."""
+    given = [spec for spec in fields(config) if spec.name in values]
+    owners = {spec.metadata["method"] for spec in given} - {None}
     method = {"method": owners.pop()} if owners else {}
-    return config(**{**REQUIRED[config], **method, **values})
+    return config(**{**REQUIRED[config], **needed_by(config, given), **method, **values})
+
+
+def needed_by(config, given) -> dict:
+    """Return a value for each option that one of the given needs."""
+    needed = {spec.metadata["needs"] for spec in given}
+    return {spec.name: other_value(spec)[0] for spec in fields(config) if spec.name in needed}
 
 
 @pytest.mark.parametrize("config", REQUIRED, ids=name_of)
@@ -77,6 +85,16 @@ def test_help_names_the_value_and_has_a_place(config, spec):
     assert members | {"required"} == set(config.groups)
 
 
+REQUIRED_OF_TOOLS = {
+    EvaluationConfig: {"original": Path("a.mp4"), "stylized": Path("b.mp4")},
+    ExportConfig: {"output": Path("a.onnx")},
+}
+NEEDY = [
+    (config, spec)
+    for config in {**REQUIRED, **REQUIRED_OF_TOOLS}
+    for spec in fields(config)
+    if spec.metadata["needs"]
+]
 OF_ONE_METHOD = [(config, spec) for config, spec in OPTIONS if spec.metadata["method"]]
 OTHER = {"optimize": "one-pass", "one-pass": "optimize"}
 
@@ -119,6 +137,8 @@ def test_option_of_another_method_is_refused(config, spec, tmp_path):
     flag = [text.replace("_", "-")] if spec.type is bool else [flag_of(spec.name), text]
     refused(config, spec, *words, *flag)
     own = [*words_of(config), "--method", spec.metadata["method"]]
+    for name, needed in needed_by(config, [spec]).items():
+        own += [flag_of(name), *(needed if isinstance(needed, tuple) else [needed])]
     assert getattr(parse(config, None, [str(word) for word in own + flag])[0], spec.name) == value
     file = tmp_path / "recipe.toml"
     plain = [text] if kind_of(spec)[0] in (str, Path) and isinstance(value, tuple) else value
@@ -130,6 +150,45 @@ def test_option_of_another_method_is_refused(config, spec, tmp_path):
         config(**{**REQUIRED[config], "method": method, spec.name: value})
     if isinstance(spec.default, int | float | str) and spec.type is not bool:
         refused(config, spec, *words, flag_of(spec.name), spec.default)
+
+
+@pytest.mark.parametrize(("config", "spec"), NEEDY, ids=name_of)
+def test_option_without_what_it_needs_is_refused(config, spec, tmp_path):
+    """On the command line, from a file and in Python; even where it is the default."""
+    value, text = other_value(spec)
+    flag, needed = flag_of(spec.name), spec.metadata["needs"]
+    required = {**REQUIRED, **REQUIRED_OF_TOOLS}[config]
+    message = f"{flag} needs {flag_of(needed)}: give that too, or leave {flag} out"
+    words = [str(word) for name, each in required.items() for word in (flag_of(name), each)]
+    method = {"method": spec.metadata["method"]} if spec.metadata["method"] else {}
+    words += [word for name, each in method.items() for word in (flag_of(name), each)]
+    words += ["--config", str(tmp_path / "recipe.toml")]
+    (tmp_path / "recipe.toml").write_text("")
+    given = [flag] if spec.type is bool else [flag, text]
+    with pytest.raises(InputError, match=message):
+        parse(config, None, [*words, *given])
+    with pytest.raises(InputError, match=message):
+        config(**required, **method, **{spec.name: value})
+    if not isinstance(value, tuple):
+        stored = json.dumps(str(value) if isinstance(value, Path) else value)
+        (tmp_path / "recipe.toml").write_text(f"{spec.name} = {stored}\n")
+        with pytest.raises(InputError, match=f"recipe.toml: {message}"):
+            parse(config, None, words)
+        (tmp_path / "recipe.toml").write_text("")
+    default = spec.default
+    if isinstance(default, int | float | str) and spec.type is not bool:
+        with pytest.raises(InputError, match=message):
+            parse(config, None, [*words, flag, str(default)])
+    config(**required, **method, **needed_by(config, [spec]), **{spec.name: value})
+
+
+def test_a_flag_turns_off_what_a_file_says_of_those_that_need_it(tmp_path):
+    file = tmp_path / "recipe.toml"
+    file.write_text("temporal_weight = 50.0\ntemporal_feature_weight = 2.0\n")
+    words = ["--content-dir", "a", "--style-dir", "b", "--config", str(file)]
+    assert parse(TrainConfig, None, words)[0].temporal_feature_weight == 2
+    found, _ = parse(TrainConfig, None, [*words, "--temporal-weight", "0"])
+    assert (found.temporal_weight, found.temporal_feature_weight) == (0, 1)
 
 
 def test_method_of_the_file_counts_and_can_be_overruled(tmp_path):

@@ -3,8 +3,8 @@ import torch
 
 from nst.errors import InputError
 from nst.models.deeplab import CLASSES
-from nst.options.stylize import PictureConfig, VideoConfig
-from nst.regions.spec import parse_regions, regions_of
+from nst.options.stylize import PictureConfig
+from nst.regions.spec import parse_regions
 from nst.styles.codes import style_code, style_codes
 from nst.styles.spec import parse_style
 from nst.stylize.paint import read_styles
@@ -69,13 +69,6 @@ def test_what_cannot_be_meant_is_refused(texts, parts):
 def test_two_words_for_what_masks_leave_over_are_refused():
     with pytest.raises(InputError, match="--style and --region background"):
         parse_regions(("255=a", "background=b"), parse_style("c"), own_masks=True)
-
-
-@pytest.mark.parametrize("option", ["masks", "mask_output"])
-def test_options_of_regions_need_regions(tiny, tmp_path, option):
-    config = VideoConfig(input_video=tmp_path, output_video=tmp_path, **{option: tmp_path})
-    with pytest.raises(InputError, match=f"--{option.replace('_', '-')} needs --region"):
-        regions_of(config, None)
 
 
 def painted_with(config: PictureConfig, checkpoint):

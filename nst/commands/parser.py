@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nst.errors import InputError
-from nst.options.field import REQUIRED, Checked, flag_of, refuse_other_methods
+from nst.options.field import REQUIRED, Checked, flag_of, refuse_without_effect
 from nst.options.recipes import find_recipe, included_recipe
 from nst.options.values import convert, default_text, kind_of, metavar, read_toml, similar
 
@@ -52,15 +52,18 @@ def parse(
     flags = {k: convert(v, specs[k], flag_of(k), typed=False) for k, v in flags.items()}
     for name in flags:
         stored.pop(specs[name].metadata["instead_of"], None)
+    # A flag that turns an option off does so with what a file says of those that need it.
+    off = {name for name, value in flags.items() if not value}
+    stored = {k: v for k, v in stored.items() if specs[k].metadata["needs"] not in off}
     values = stored | flags
     missing = [
         flag_of(k) for k, spec in specs.items() if spec.default is MISSING and k not in values
     ]
     if missing:
         raise InputError(f"{', '.join(missing)} must be given, here or in the file of --config")
-    method = method_of(config_class, values)
-    refuse_other_methods(specs.values(), method, flags)
-    refuse_other_methods(specs.values(), method, stored, f"{source}: ")
+    if method_of(config_class, values) or "method" not in specs:  # an unknown one is refused below
+        refuse_without_effect(specs.values(), values, flags)
+        refuse_without_effect(specs.values(), values, stored, f"{source}: ")
     return config_class(**values), recipe
 
 

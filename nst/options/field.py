@@ -1,10 +1,10 @@
 """What an option is: a field of a frozen dataclass, with a default, a range and a help text."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from math import isfinite
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from nst.errors import InputError
 
@@ -21,6 +21,7 @@ def option(
     high: float | None = None,
     choices: tuple[str, ...] | None = None,
     method: str | None = None,
+    needs: str | None = None,
     common: bool = False,
     instead_of: str | None = None,
 ):
@@ -29,12 +30,13 @@ def option(
     Args:
         metavar: what help calls the value, as in `--lags FRAMES`; a switch and choices have none.
         method: the only method that uses the option; None: all do.
+        needs: the option without which it has no effect.
         common: `--help` shows it; `--help-all` shows every option.
         instead_of: the option that it stands in place of; given as a flag it ends what a recipe
             says of that.
     """
     metadata = {"help": help, "group": group, "metavar": metavar, "low": low, "high": high}
-    metadata |= {"choices": choices, "method": method, "common": common}
+    metadata |= {"choices": choices, "method": method, "needs": needs, "common": common}
     metadata["instead_of"] = instead_of
     return field(default=default, metadata=metadata)
 
@@ -46,7 +48,7 @@ def flag_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class Checked:
-    """A dataclass that refuses values out of their option's range, and options of other methods.
+    """A dataclass that refuses values out of their option's range, and options without effect.
 
     `groups` are the sections of `--help-all` and of the page of options, in the order in which
     people need them. `recipe` is the included file that the command takes when it is given none.
@@ -73,29 +75,39 @@ class Checked:
                     raise InputError(f"{flag} is {number}; it must be a finite number")
                 if not (low is None or number >= low) or not (high is None or number <= high):
                     raise InputError(f"{flag} is {number}; it must be {range_text(low, high)}")
-        changed = {spec.name for spec in specs if getattr(self, spec.name) != spec.default}
-        refuse_other_methods(specs, getattr(self, "method", None), changed)
+        values = {spec.name: getattr(self, spec.name) for spec in specs}
+        changed = {spec.name for spec in specs if values[spec.name] != spec.default}
+        refuse_without_effect(specs, values, changed)
 
 
-def refuse_other_methods(
-    specs: Iterable[Field], method: str | None, given: Container[str], source: str = ""
+def refuse_without_effect(
+    specs: Iterable[Field], values: Mapping[str, Any], given: Container[str], source: str = ""
 ) -> None:
-    """Refuse options that the method does not use: ignored, they would mislead.
+    """Refuse options that the method does not use, or that need another: ignored, they'd mislead.
 
     Args:
-        method: the one that runs; None: the command has only one.
+        values: of all options; one that is not there has its default.
         given: names of the options that were given.
         source: where they were given, when not on the command line.
 
     Raises:
-        InputError: names the option and the method that it belongs to.
+        InputError: names the option and what it belongs to or needs.
     """
-    for spec in specs:
-        owner = spec.metadata["method"]
-        if method and owner not in (None, method) and spec.name in given:
+    by_name = {spec.name: spec for spec in specs}
+    of_all = {name: values.get(name, spec.default) for name, spec in by_name.items()}
+    method = of_all.get("method")
+    for name, spec in by_name.items():
+        if name not in given:
+            continue
+        flag, owner, needed = flag_of(name), spec.metadata["method"], spec.metadata["needs"]
+        if method and owner not in (None, method):
             raise InputError(
-                f"{source}{flag_of(spec.name)} belongs to --method {owner}, and {method} runs: "
+                f"{source}{flag} belongs to --method {owner}, and {method} runs: "
                 f"leave it out, or give --method {owner}"
+            )
+        if needed and not of_all[needed]:
+            raise InputError(
+                f"{source}{flag} needs {flag_of(needed)}: give that too, or leave {flag} out"
             )
 
 

@@ -31,6 +31,7 @@ class StylePictureOptions(Checked):
         group="style pictures",
         metavar="WEIGHT",
         low=0,
+        needs="style_path",
     )
     style_scale: float = option(
         1.0,

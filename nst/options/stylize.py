@@ -52,6 +52,7 @@ class RegionOptions(Checked):
         help="masks of your own in place of found classes: pictures or a video whose gray levels "
         "(255) or colors (#ff0000) are the regions, or a folder with a mask for each name",
         metavar="PATH",
+        needs="region",
     )
     feather: float = region_option(
         2.0,
@@ -59,14 +60,19 @@ class RegionOptions(Checked):
         metavar="PIXELS",
         low=0,
         high=200,
+        needs="region",
     )
     segmenter: str = region_option(
         "auto",
         help="DeepLabV3 network that finds the classes; auto takes the best that is installed",
         choices=("auto", "resnet101", "resnet50", "mobilenet", "small"),
+        needs="region",
     )
     mask_output: Path | None = region_option(
-        None, help="also write the masks, as a picture or video to look at", metavar="PATH"
+        None,
+        help="also write the masks, as a picture or video to look at",
+        metavar="PATH",
+        needs="region",
     )
 
 
@@ -281,6 +287,7 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         help="frames from one search for classes to the next; masks follow the motion between",
         metavar="FRAMES",
         low=1,
+        needs="region",
     )
     show: bool = one_pass_option(
         False, help="show the result in a window; q or Esc ends", group="live", common=True
@@ -322,7 +329,7 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         group="encoding",
         metavar="NAME",
     )
-    hwaccel: str = option(
+    hwaccel: str = one_pass_option(
         "auto",
         help="auto decodes on the GPU when the net is there and FFmpeg can; none on the CPU",
         group="encoding",

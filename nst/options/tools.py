@@ -85,6 +85,7 @@ class EvaluationConfig(Checked):
         metavar="PIXELS",
         low=64,
         common=True,
+        needs="style_path",
     )
     long_side: int | None = option(
         None,
@@ -109,8 +110,11 @@ class EvaluationConfig(Checked):
         group="measurement",
         metavar="FRAMES",
         low=1,
+        needs="style_path",
     )
-    vgg: Path | None = option(None, help=VGG_HELP, group="measurement", metavar="FILE")
+    vgg: Path | None = option(
+        None, help=VGG_HELP, group="measurement", metavar="FILE", needs="style_path"
+    )
     flow: str = option("auto", help=FLOW_HELP, group="motion", choices=("auto", "raft", "dis"))
     flow_long_side: int | None = option(
         512, help=FLOW_SIDE_HELP, group="motion", metavar="PIXELS", low=32
@@ -123,9 +127,10 @@ class EvaluationConfig(Checked):
     )
     occlusion_dir: Path | None = option(
         None,
-        help="with --flow-dir: folder of pictures, white where nothing is measured",
+        help="folder of pictures, white where e_stab is not measured",
         group="motion",
         metavar="FOLDER",
+        needs="flow_dir",
     )
     device: str = option("auto", help=DEVICE_HELP, group="machine", metavar="DEVICE", common=True)
     quiet: bool = option(False, help=QUIET_HELP, group="machine", common=True)

@@ -124,6 +124,7 @@ class TrainConfig(Checked):
         False,
         help="train only the codes of the styles and keep the net of --init-checkpoint",
         common=True,
+        needs="init_checkpoint",
     )
     resume: bool = start_option(False, help="continue the interrupted run of --output", common=True)
     loss_net: str = loss_option(
@@ -151,9 +152,10 @@ class TrainConfig(Checked):
     )
     temporal_feature_weight: float = loss_option(
         1.0,
-        help="weight of the temporal loss on the net's features, with --temporal-weight",
+        help="weight of the temporal loss on the net's features",
         metavar="WEIGHT",
         low=0,
+        needs="temporal_weight",
     )
     identity_fraction: float = loss_option(
         0.1,
@@ -178,10 +180,16 @@ class TrainConfig(Checked):
         metavar="CHANNELS",
         low=4,
     )
-    blocks: int = net_option(5, help="number of residual blocks", metavar="COUNT", low=1)
-    unshuffle: int = net_option(
-        2,
-        help="side of the pixel blocks that enter the net as one: 2 is fast, 1 is the papers' net",
+    blocks: int | None = net_option(
+        None,
+        help="number of residual blocks; none takes 5, or that of --init-checkpoint",
+        metavar="COUNT",
+        low=1,
+    )
+    unshuffle: int | None = net_option(
+        None,
+        help="side of the pixel blocks that enter the net as one: 2 is fast, 1 is the papers' net; "
+        "none takes 2, or that of --init-checkpoint",
         metavar="PIXELS",
         low=1,
         high=2,

@@ -17,7 +17,6 @@ from torch import Tensor
 from nst.core.progress import warn
 from nst.errors import InputError
 from nst.models.deeplab import CLASSES
-from nst.options.field import flag_of
 from nst.options.stylize import PictureConfig, VideoConfig
 from nst.styles.spec import ORIGINAL, StyleSpec, parse_style
 
@@ -64,14 +63,11 @@ def regions_of(config: PictureConfig | VideoConfig, style: StyleSpec | None) -> 
         style: that of the whole picture, see `styles.spec.style_of`.
 
     Raises:
-        InputError: a region cannot be read, or options are given that need regions.
+        InputError: a region cannot be read.
     """
-    if config.region:
-        return parse_regions(config.region, style, config.masks is not None)
-    for name in ("masks", "mask_output"):
-        if getattr(config, name) is not None:
-            raise InputError(f"{flag_of(name)} needs --region: say which part takes which style")
-    return None
+    if not config.region:
+        return None
+    return parse_regions(config.region, style, config.masks is not None)
 
 
 def parse_regions(texts: tuple[str, ...], style: StyleSpec | None, own_masks: bool) -> Regions:

@@ -121,8 +121,6 @@ def style_of(config: StyleOptions) -> StyleSpec | None:
         if config.style is not None:
             raise InputError("--style and --style-path were both given: leave out one")
         return picture_style(config.style_path, config.blend)
-    if config.blend:
-        raise InputError("--blend needs --style-path, a picture for each weight")
     return None if config.style is None else parse_style(config.style)
 
 

@@ -13,7 +13,7 @@ from nst.models.widening import widened
 from nst.options.train import TrainConfig
 from nst.styles.pictures import load_style
 
-WIDTHS = (16, 32, 64)
+WIDTHS, BLOCKS, UNSHUFFLE = (16, 32, 64), 5, 2  # of a new net
 
 
 def start(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
@@ -27,7 +27,9 @@ def start(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
     """
     check(config)
     if config.init_checkpoint is None:
-        net = TransformerNet(config.widths or WIDTHS, config.blocks, config.unshuffle)
+        net = TransformerNet(
+            config.widths or WIDTHS, config.blocks or BLOCKS, config.unshuffle or UNSHUFFLE
+        )
         codes = net.plain_code().repeat(1 + len(files), 1)
         begun = Checkpoint(net, codes, (IDENTITY, *files))
     else:
@@ -46,8 +48,6 @@ def check(config: TrainConfig) -> None:
     Raises:
         InputError: says which.
     """
-    if config.only_codes and not config.init_checkpoint:
-        raise InputError("--only-codes needs a net to leave alone: give --init-checkpoint")
     if config.only_codes and config.any_style:
         raise InputError("--any-style trains a net for all codes: leave out --only-codes")
     if config.widths is not None and len(config.widths) != 3:
@@ -64,6 +64,13 @@ def check(config: TrainConfig) -> None:
 
 def _continued(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
     given = load_checkpoint(config.init_checkpoint)
+    for name in ("blocks", "unshuffle"):
+        wanted, found = getattr(config, name), getattr(given.net, name)
+        if wanted not in (None, found):
+            raise InputError(
+                f"--{name} is {wanted}; the net of --init-checkpoint has {found}: leave it out, "
+                "or start a new net with --config fast"
+            )
     scaled = given.codes[None] if given.scaled_codes is None else given.scaled_codes
     if config.widths not in (None, given.net.widths):
         if given.encoder:
