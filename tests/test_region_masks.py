@@ -36,12 +36,20 @@ def folder_of(path: Path, pictures: list[np.ndarray]) -> Path:
     return path
 
 
-def masks_of(path: Path, *texts: str, style: str | None = None, count: int = 1, start: float = 0.0):
+def masks_of(
+    path: Path,
+    *texts: str,
+    style: str | None = None,
+    count: int = 1,
+    start: float = 0.0,
+    first: int = 0,
+    mirror: bool = False,
+):
     """Return the style weights of the first frames, without a feather, and their source."""
     regions = parse_regions(texts, style and parse_style(style), own_masks=True)
     with ExitStack() as files:
-        streams = video_streams(regions, path, Fraction(25), start, files)
-        masks = GivenMasks(regions, streams, feather=0)
+        streams = video_streams(regions, path, Fraction(25), start, files, first)
+        masks = GivenMasks(regions, streams, 0, mirror)
         return [masks.follow(FRAME) for _ in range(count)], masks
 
 
@@ -102,6 +110,29 @@ def test_a_short_folder_holds_its_last_mask_and_says_so_once(tmp_path):
         found, _ = masks_of(path, "#ff0000=a", style="b", count=5)
     assert len(said) == 1
     assert [int(weights[0, 0, 10].sum()) for weights in found] == [10, 20, 20, 20, 20]
+
+
+@pytest.mark.parametrize("kind", ["folder", "video"])
+def test_masks_begin_at_any_frame_even_after_their_last(tmp_path, kind):
+    pictures = [label_picture(column) for column in (8, 16, 24, 32)]
+    if kind == "folder":
+        path = folder_of(tmp_path / "labels", pictures)
+    else:
+        path = media.make_clip(tmp_path / "labels.mp4", 4, SIZE, audio=False, pictures=pictures)
+    found, _ = masks_of(path, "#ff0000=a", style="b", count=2, first=2)
+    columns = [float(weights[0, 0, 10].sum()) for weights in found]
+    assert columns == pytest.approx([24, 32], abs=2)  # an encoder moves edges a little
+    with pytest.warns(UserWarning, match="ends after 4 masks: the last one is held"):
+        found, _ = masks_of(path, "#ff0000=a", style="b", count=2, first=4)
+    columns = [float(weights[0, 0, 10].sum()) for weights in found]
+    assert columns == pytest.approx([32, 32], abs=2)
+
+
+def test_masks_are_mirrored_with_the_frames(tmp_path):
+    path = folder_of(tmp_path / "labels", [label_picture(10)])
+    (plain,), _ = masks_of(path, "#ff0000=a", style="b")
+    (mirrored,), _ = masks_of(path, "#ff0000=a", style="b", mirror=True)
+    assert torch.equal(mirrored, plain.flip(3)) and not torch.equal(mirrored, plain)
 
 
 def test_masks_of_another_size_are_brought_to_the_frames_and_it_is_said_once(tmp_path):

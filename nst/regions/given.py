@@ -1,9 +1,10 @@
 """Masks of the user's own: which file shows which region, and the style weights of each frame."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
+from functools import partial
 from itertools import islice, repeat
 from pathlib import Path
 from typing import cast
@@ -18,7 +19,7 @@ from nst.media.frames import Frame
 from nst.media.images import load_mask
 from nst.media.picture_file import is_picture
 from nst.media.picture_reader import animation_of
-from nst.media.video_reader import open_video
+from nst.media.video_reader import VideoReader, open_video
 from nst.motion.coherence import Motion
 from nst.regions.edges import feathered, normalized
 from nst.regions.spec import BACKGROUND, Regions, warn_of_unused
@@ -34,20 +35,22 @@ class GivenMasks:
         streams: from `video_streams` or `picture_streams`: pictures of labels, or a soft
             mask for each name.
         feather: pixels over which regions fade into each other.
+        mirror: flip them, as the frames are.
     """
 
-    def __init__(self, regions: Regions, streams: list[Iterator[Tensor]], feather: float):
-        self.regions, self.feather = regions, feather
+    def __init__(
+        self,
+        regions: Regions,
+        streams: list[Iterator[Tensor]],
+        feather: float,
+        mirror: bool = False,
+    ):
+        self.regions, self.feather, self.mirror = regions, feather, mirror
         labels, colors = labels_of(regions)
         self._streams, self._colors = streams, torch.tensor(colors)
         self._rows = torch.tensor([*(regions.rows[label] for label in labels), regions.rest])
         self._used = torch.zeros(len(regions.styles), dtype=torch.bool)
         self._resized = False
-
-    def skip(self, count: int) -> None:
-        """Leave out the masks of so many frames."""
-        for stream in self._streams:
-            next(islice(stream, count, count), None)
 
     def follow(self, frame: Tensor, motion: Motion | None = None) -> Tensor:
         """Return the style weights (1, K, H, W) of the next frame; they need no motion."""
@@ -56,6 +59,8 @@ class GivenMasks:
             layers = self._labelled(found[0])
         else:
             layers = torch.cat([picture.mean(1, keepdim=True) for picture in found], 1)
+        if self.mirror:
+            layers = layers.flip(3)
         size = frame.shape[-2:]
         if layers.shape[-2:] != size:
             if not self._resized:
@@ -100,7 +105,7 @@ def labels_of(regions: Regions) -> tuple[list[str], list[tuple[float, float, flo
 
 
 def video_streams(
-    regions: Regions, path: Path, rate: Fraction, start: float, files: ExitStack
+    regions: Regions, path: Path, rate: Fraction, start: float, files: ExitStack, first: int = 0
 ) -> list[Iterator[Tensor]]:
     """Open a video's masks: one stream of label pictures, or one of soft masks for each name.
 
@@ -110,6 +115,7 @@ def video_streams(
         rate: frames a second of the video; folders of masks have as many.
         start: seconds from the beginning.
         files: closes what is opened.
+        first: number of the first frame, from `start` on, that masks are wanted for.
 
     Returns:
         Pictures (1, 3, h, w), the last one held for ever.
@@ -122,8 +128,8 @@ def video_streams(
         if place.is_file() and is_picture(place) and not animation_of(place):
             streams.append(repeat(load_mask(place)))
         else:
-            reader = cast(Iterable[Frame], files.enter_context(open_video(place, start, rate=rate)))
-            streams.append(_held(reader, place))
+            opened = partial(_opened, place, rate, start, files)
+            streams.append(_held(opened(), opened, place, first))
     return streams
 
 
@@ -154,13 +160,33 @@ def _paths(regions: Regions, path: Path) -> list[Path]:
     return [path] if colors else [_named(label, path) for label in labels]
 
 
-def _held(frames: Iterable[Frame], path: Path) -> Iterator[Tensor]:
-    count = 0
-    for frame in frames:
-        count += 1
+def _opened(path: Path, rate: Fraction, start: float, files: ExitStack) -> Iterable[Frame]:
+    return cast(Iterable[Frame], files.enter_context(open_video(path, start, rate=rate)))
+
+
+def _held(
+    frames: Iterable[Frame], again: Callable[[], Iterable[Frame]], path: Path, first: int
+) -> Iterator[Tensor]:
+    """Yield the images of a video's frames from number `first` on, and the last one for ever.
+
+    Args:
+        again: opens the video once more.
+    """
+    if isinstance(frames, VideoReader):
+        frames.skip(first)  # faster than reading them
+    else:
+        frames = islice(frames, first, None)
+    last: tuple[int, Tensor] | None = None
+    for count, frame in enumerate(frames, first + 1):
+        last = count, frame.image
         yield frame.image
+    if last is None:  # it has no more than `first` frames: the last of them is held
+        for count, frame in enumerate(again(), 1):
+            last = count, frame.image
+    assert last, "a reader gives a frame or refuses"
+    count, image = last
     warn(f"{path} ends after {count} masks: the last one is held")
-    yield from repeat(frame.image)
+    yield from repeat(image)
 
 
 def _color(label: str) -> tuple[float, float, float] | None:

@@ -15,54 +15,39 @@ from nst.regions.spec import Regions
 
 
 @contextmanager
-def video_masks(
-    config: VideoConfig,
+def open_masks(
+    config: PictureConfig | VideoConfig,
     regions: Regions | None,
     device: torch.device,
     dtype: torch.dtype,
-    rate: Fraction,
+    sources: Sequence[Path] = (),
+    rate: Fraction = Fraction(25),
     first: int = 0,
 ) -> Iterator[SegmentedMasks | GivenMasks | None]:
     """Open the masks that `config` names; without regions there are none.
 
     Args:
-        first: number of the first frame that they are for.
+        device, dtype: what the segmenter computes on and in.
+        sources: the pictures' paths, in order; masks of the user's own are named like them.
+        rate: frames a second of the video.
+        first: number of the video's first frame that masks are wanted for.
 
     Raises:
-        InputError: the masks or the segmenter's weights are not to be had.
+        InputError: the masks or the segmenter's weights cannot be found.
     """
     if regions is None:
         yield None
         return
+    video = isinstance(config, VideoConfig)
     with ExitStack() as files:
         if config.masks is None:
             segmenter = Segmenter(config.segmenter, device, dtype)
-            masks = SegmentedMasks(regions, segmenter, config.segment_every, config.feather)
+            every = config.segment_every if video else 1
+            yield SegmentedMasks(regions, segmenter, every, config.feather)
+        elif video:
+            streams = video_streams(regions, config.masks, rate, config.start, files, first)
+            yield GivenMasks(regions, streams, config.feather, config.mirror)
         else:
-            streams = video_streams(regions, config.masks, rate, config.start, files)
-            masks = GivenMasks(regions, streams, config.feather)
-            masks.skip(first)
-        yield masks
-
-
-@contextmanager
-def picture_masks(
-    config: PictureConfig,
-    regions: Regions | None,
-    device: torch.device,
-    dtype: torch.dtype,
-    sources: Sequence[Path],
-) -> Iterator[SegmentedMasks | GivenMasks | None]:
-    """Open the masks of pictures, one after the other; see `video_masks`."""
-    if regions is None:
-        yield None
-        return
-    if config.masks is None:
-        segmenter = Segmenter(config.segmenter, device, dtype)
-        masks = SegmentedMasks(regions, segmenter, 1, config.feather)
-    else:
-        several = config.content_path.is_dir()
-        streams = picture_streams(regions, config.masks, sources, several)
-        masks = GivenMasks(regions, streams, config.feather)
-    yield masks
-    masks.report()
+            several = config.content_path.is_dir()
+            streams = picture_streams(regions, config.masks, sources, several)
+            yield GivenMasks(regions, streams, config.feather)

@@ -20,7 +20,7 @@ from nst.media.images import load_image, save_image
 from nst.motion.grain import grain
 from nst.options.stylize import PictureConfig
 from nst.regions.edges import color_plan
-from nst.regions.masks import picture_masks
+from nst.regions.masks import open_masks
 from nst.stylize.forward import LEAST_SIDE, stylize, with_grain
 from nst.stylize.paint import Paint, Styles, mix_paint, read_styles
 
@@ -91,7 +91,7 @@ def picture_painter(
         InputError: the masks or the segmenter's weights cannot be found.
     """
     device, dtype = paint.device, paint.dtype
-    with picture_masks(config, styles.regions, device, dtype, sources) as masks:
+    with open_masks(config, styles.regions, device, dtype, sources) as masks:
 
         def painted(content: Tensor) -> tuple[Tensor, Tensor | None]:
             content = content.to(device)
@@ -115,3 +115,5 @@ def picture_painter(
             return stylized, weights
 
         yield painted
+        if masks:
+            masks.report()

@@ -22,7 +22,7 @@ from nst.media.video_writer import holds_alpha
 from nst.motion.coherence import MotionTracker
 from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
-from nst.regions.masks import video_masks
+from nst.regions.masks import open_masks
 from nst.styles.codes import CrossFade
 from nst.stylize.forward import LEAST_SIDE
 from nst.stylize.frames import followed, stylize_frames
@@ -130,7 +130,9 @@ def painted(
             fade = CrossFade(*start, *paint.fade_to, info.frames)
         workers = stack.enter_context(frame_workers(paint.device, info.size, live))
         masks = stack.enter_context(
-            video_masks(config, styles.regions, paint.device, paint.dtype, info.rate, begin)
+            open_masks(
+                config, styles.regions, paint.device, paint.dtype, rate=info.rate, first=begin
+            )
         )
         tracker = None
         if remembers(config, paint.grain, styles.regions):
