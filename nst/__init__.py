@@ -2,7 +2,7 @@
 
 Each package answers one question, and imports only from those to its left (`tests/test_layers.py`):
 `errors < core, options < media, models < motion < losses < styles < regions < stylize, optimize,
-train < export < api < commands`.
+train < export < api < commands < studio`.
 
 As Python, with the options of the command line:
 

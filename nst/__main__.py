@@ -78,6 +78,18 @@ of a --style-path is tuned on a photo of scikit-image's, since what will be pain
         "nst.options.tools:ExportConfig",
         "nst.commands.export:export",
     ),
+    "studio": Command(
+        """Open a page on this machine to try styles, tune them, and queue films.
+
+    nst studio --folder films
+
+The page is at 127.0.0.1 only, and asks nothing of the internet. Ctrl-C ends it; jobs that are not
+finished go on when it is started again with the same --output-dir. It needs two small packages:
+pip install nst[studio]
+""",
+        "nst.options.tools:StudioConfig",
+        "nst.studio.serve:studio",
+    ),
     "options": Command(
         """Print the page of every command's options, docs/options.md.
 

@@ -24,6 +24,7 @@ LAYERS = (
     ("export",),
     ("api",),
     ("commands",),
+    ("studio",),
 )
 LEVEL = {package: level for level, packages in enumerate(LAYERS) for package in packages}
 MODULES = {

@@ -8,7 +8,13 @@ from dataclasses import MISSING, Field
 from nst.commands.parser import grouped, method_of, shown_first, sole_method, written
 from nst.options.field import range_text
 from nst.options.stylize import PictureConfig, VideoConfig
-from nst.options.tools import CatalogueConfig, EvaluationConfig, ExportConfig, OptionsConfig
+from nst.options.tools import (
+    CatalogueConfig,
+    EvaluationConfig,
+    ExportConfig,
+    OptionsConfig,
+    StudioConfig,
+)
 from nst.options.train import TrainConfig
 from nst.options.values import default_text
 
@@ -19,6 +25,7 @@ COMMANDS = {
     "python -m nst styles": CatalogueConfig,
     "python -m nst export": ExportConfig,
     "python -m nst evaluate": EvaluationConfig,
+    "python -m nst studio": StudioConfig,
 }
 OPENING = """# Every option
 

@@ -1,4 +1,4 @@
-"""The options of the other commands: styles, evaluate, export and options."""
+"""The options of the other commands: styles, evaluate, export, studio and options."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,8 @@ from nst.options.shared import (
     FLOW_HELP,
     FLOW_SIDE_HELP,
     FRAME_RATE_HELP,
+    PRECISION_HELP,
+    PRECISIONS,
     QUIET_HELP,
     STYLE_PICTURE_SIDE,
     VGG_HELP,
@@ -158,6 +160,43 @@ class ExportConfig(StyleOptions):
         low=16,
         common=True,
     )
+
+
+@dataclass(frozen=True)
+class StudioConfig(Checked):
+    """Options of `nst studio`."""
+
+    groups: ClassVar[tuple[str, ...]] = ("files", "page", "machine")
+
+    folder: Path | None = option(
+        None,
+        help="pictures, videos and checkpoints below it can be opened on the page; none opens only "
+        "what is dropped there",
+        group="files",
+        metavar="FOLDER",
+        common=True,
+    )
+    output_dir: Path = option(
+        Path("nst-studio"),
+        help="folder of results, trained styles, dropped files and the queue; made where it is not "
+        "there",
+        group="files",
+        metavar="FOLDER",
+        common=True,
+    )
+    port: int | None = option(
+        None,
+        help="port of this machine (127.0.0.1) that the page is at; none takes a free one",
+        group="page",
+        metavar="NUMBER",
+        low=1,
+        high=65535,
+        common=True,
+    )
+    browser: bool = option(True, help="open the page in the browser", group="page", common=True)
+    device: str = option("auto", help=DEVICE_HELP, group="machine", metavar="DEVICE", common=True)
+    precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
+    quiet: bool = option(False, help=QUIET_HELP, group="machine", common=True)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ def open_masks(
     sources: Sequence[Path] = (),
     rate: Fraction = Fraction(25),
     first: int = 0,
+    segmenter: Segmenter | None = None,
 ) -> Iterator[SegmentedMasks | GivenMasks | None]:
     """Open the masks that `config` names; without regions there are none.
 
@@ -31,6 +32,7 @@ def open_masks(
         sources: the pictures' paths, in order; masks of the user's own are named like them.
         rate: frames a second of the video.
         first: number of the video's first frame that masks are wanted for.
+        segmenter: one that is loaded; None loads what the options name.
 
     Raises:
         InputError: the masks or the segmenter's weights cannot be found.
@@ -41,7 +43,7 @@ def open_masks(
     video = isinstance(config, VideoConfig)
     with ExitStack() as files:
         if config.masks is None:
-            segmenter = Segmenter(config.segmenter, device, dtype)
+            segmenter = segmenter or Segmenter(config.segmenter, device, dtype)
             every = config.segment_every if video else 1
             yield SegmentedMasks(regions, segmenter, every, config.feather)
         elif video:

@@ -17,6 +17,7 @@ from nst.core.tensors import resize, size_of, working_size
 from nst.errors import InputError
 from nst.media.contents import left_out, read_content, usable
 from nst.media.images import load_image, save_image
+from nst.models.deeplab import Segmenter
 from nst.motion.grain import grain
 from nst.options.stylize import PictureConfig
 from nst.regions.edges import color_plan
@@ -80,18 +81,24 @@ def one_pass_pictures(
 
 @contextmanager
 def picture_painter(
-    config: PictureConfig, paint: Paint, styles: Styles, sources: Sequence[Path] = ()
+    config: PictureConfig,
+    paint: Paint,
+    styles: Styles,
+    sources: Sequence[Path] = (),
+    segmenter: Segmenter | None = None,
 ) -> Iterator[Callable[[Tensor], tuple[Tensor, Tensor | None]]]:
     """Give what stylizes an image (1, 3, H, W): the result, and its regions' weights (1, K, H, W).
 
     Args:
         sources: the pictures' paths, in order; masks of the user's own are named like them.
+        segmenter: one that is loaded; None loads one where regions are classes.
 
     Raises:
         InputError: the masks or the segmenter's weights cannot be found.
     """
     device, dtype = paint.device, paint.dtype
-    with open_masks(config, styles.regions, device, dtype, sources) as masks:
+    masks_open = open_masks(config, styles.regions, device, dtype, sources, segmenter=segmenter)
+    with masks_open as masks:
 
         def painted(content: Tensor) -> tuple[Tensor, Tensor | None]:
             content = content.to(device)

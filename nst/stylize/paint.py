@@ -14,7 +14,7 @@ from nst.models.checkpoint import Checkpoint, interpolated_codes, load_checkpoin
 from nst.models.transformer_net import TransformerNet
 from nst.options.stylize import PictureConfig, VideoConfig
 from nst.regions.spec import Regions, regions_of
-from nst.styles.codes import style_codes
+from nst.styles.codes import Tune, style_codes
 from nst.styles.spec import StyleSpec, choose_checkpoint, parse_style, style_of
 from nst.styles.tuning import code_tuner
 
@@ -121,20 +121,23 @@ def mix_paint(
     contents: Callable[[], list[Tensor]],
     on_progress: OnProgress | None = None,
     net: TransformerNet | None = None,
+    tune: Tune | None = None,
 ) -> Paint:
     """Find the styles' codes and put the net where it is to run; the checkpoint stays as it is.
 
     Args:
         contents: gives images to tune the codes of pictures on.
         net: what `placed` gave; None places the checkpoint's now.
+        tune: improves the code that the encoder predicts; None tunes it on `contents`.
 
     Raises:
         InputError: the checkpoint lacks a style, or there is no such device.
     """
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
-    exact = placed(checkpoint.net, device, torch.float32)
-    tune = code_tuner(exact, contents, config.refine_steps, config.precision, on_progress)
+    if tune is None:
+        exact = placed(checkpoint.net, device, torch.float32)
+        tune = code_tuner(exact, contents, config.refine_steps, config.precision, on_progress)
     options = config.strength, config.style_scale, tune
     codes, weights = style_codes(checkpoint, styles.painted, *options)
     fade_to, scaled = None, None
