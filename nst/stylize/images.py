@@ -97,8 +97,8 @@ def picture_painter(
         InputError: the masks or the segmenter's weights cannot be found.
     """
     device, dtype = paint.device, paint.dtype
-    masks_open = open_masks(config, styles.regions, device, dtype, sources, segmenter=segmenter)
-    with masks_open as masks:
+    opened = open_masks(config, styles.regions, device, dtype, sources, segmenter=segmenter)
+    with opened as masks:
 
         def painted(content: Tensor) -> tuple[Tensor, Tensor | None]:
             content = content.to(device)
