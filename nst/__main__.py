@@ -2,103 +2,10 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib import import_module
 
 from nst import __version__
 from nst.commands.run import run
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command: what it is, for --help, and where its options and its work are.
-
-    Args:
-        description: its first line also stands in the list of commands.
-        config, main: "module:name" of the options' dataclass and of the function that takes one.
-            They are imported only when the command runs, and torch with the second alone.
-    """
-
-    description: str
-    config: str
-    main: str
-
-
-COMMANDS = {
-    "picture": Command(
-        """Paint a picture, or a folder of them: optimize its pixels, or one pass of a net.
-
-    nst picture --content-path photo.jpg --style-path painting.jpg
-""",
-        "nst.options.stylize:PictureConfig",
-        "nst.commands.stylize:pictures",
-    ),
-    "video": Command(
-        """Stylize a video; timing and sound are kept.
-
-    nst video --input-video in.mp4 --output-video out.mp4 --style wave
-""",
-        "nst.options.stylize:VideoConfig",
-        "nst.commands.stylize:video",
-    ),
-    "train": Command(
-        """Train one net on photos and style pictures; the checkpoint holds all the styles.
-
-    nst train --content-dir photos --style-dir styles
-""",
-        "nst.options.train:TrainConfig",
-        "nst.commands.train:train",
-    ),
-    "styles": Command(
-        """List the styles of a checkpoint, and paint a sheet of what they look like.
-
-    nst styles --output styles.png
-""",
-        "nst.options.tools:CatalogueConfig",
-        "nst.commands.list_styles:catalogue",
-    ),
-    "evaluate": Command(
-        """Measure a stylized video, by any tool, beside its original.
-
-    nst evaluate --original in.mp4 --stylized out.mp4 --style-path style.jpg
-""",
-        "nst.options.tools:EvaluationConfig",
-        "nst.commands.evaluate:main",
-    ),
-    "export": Command(
-        """Write a net and a style as one ONNX file.
-
-    nst export --checkpoint fast --style great_wave --output wave.onnx
-
-The model takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives `stylized`, alike: any batch,
-any size from 16 pixels. ONNX Runtime paints with it what we paint. At full strength OpenCV 5 does
-too, and OpenCV 4 with --fixed-size; less takes a smoothing resize that they do not have. The code
-of a --style-path is tuned on a photo of scikit-image's, since what will be painted is not known.
-""",
-        "nst.options.tools:ExportConfig",
-        "nst.commands.export:export",
-    ),
-    "studio": Command(
-        """Open a page on this machine to try styles, tune them, and queue films.
-
-    nst studio --folder films
-
-The page is at 127.0.0.1 only, and asks nothing of the internet. Ctrl-C ends it; jobs that are not
-finished go on when it is started again with the same --output-dir. It needs two small packages:
-pip install nst[studio]
-""",
-        "nst.options.tools:StudioConfig",
-        "nst.studio.serve:studio",
-    ),
-    "options": Command(
-        """Print the page of every command's options, docs/options.md.
-
-    nst options > docs/options.md
-""",
-        "nst.options.tools:OptionsConfig",
-        "nst.commands.options_page:main",
-    ),
-}
+from nst.commands.table import COMMANDS, named
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -126,16 +33,6 @@ def usage() -> str:
     for name, command in COMMANDS.items():
         lines.append(f"  {name:10}{command.description.splitlines()[0]}")
     return "\n".join([*lines, "", "COMMAND --help tells more.", ""])
-
-
-def named(place: str):
-    """Import what a text of the form "module:name" names.
-
-    >>> named("fractions:Fraction")(1, 2)
-    Fraction(1, 2)
-    """
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
 
 
 if __name__ == "__main__":

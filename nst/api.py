@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from nst.core.device import choose_device, choose_dtype
+from nst.core.device import choose_device, choose_dtype, dtype_name
 from nst.core.progress import OnProgress, bars
 from nst.core.reports import TrainReport, VideoReport
 from nst.core.tensors import resize, size_of, to_float, to_uint8, working_size
@@ -26,11 +26,13 @@ from nst.media.frames import OnFrame, PaintedFrame
 from nst.media.images import load_image, read_picture
 from nst.models.checkpoint import Checkpoint, load_checkpoint
 from nst.models.transformer_net import TransformerNet
-from nst.options.stylize import PictureConfig, VideoConfig
+from nst.options.optimize import OPTIMIZE
+from nst.options.shared import PRECISIONS
+from nst.options.stylize import ONE_PASS, PictureConfig, VideoConfig
 from nst.options.train import TrainConfig
 from nst.options.values import kind_of
 from nst.styles.spec import names_of
-from nst.stylize.forward import LEAST_SIDE
+from nst.stylize.forward import MIN_SIDE
 from nst.stylize.images import picture_painter
 from nst.stylize.paint import mix_paint, placed, read_styles
 
@@ -58,7 +60,7 @@ class Net:
         return names_of(self.checkpoint)
 
     def __repr__(self) -> str:
-        return f"Net({len(self.styles)} styles, {self.device}, {str(self.dtype)[6:]})"
+        return f"Net({len(self.styles)} styles, {self.device}, {dtype_name(self.dtype)})"
 
     def stylize(
         self,
@@ -86,15 +88,15 @@ class Net:
                 PictureConfig,
                 content_path=image if isinstance(image, str | Path) else "image",
                 output="image.png",
-                method="one-pass",
+                method=ONE_PASS,
                 device=str(self.device),
-                precision=str(self.dtype).removeprefix("torch."),
+                precision=dtype_name(self.dtype),
                 **_style_options(style, file, named=True),
                 **options,
             )
             if config.mask_output:
                 raise InputError("mask_output is for files: leave it out")
-            size = working_size(size_of(content), config.long_side, "the picture", LEAST_SIDE)
+            size = working_size(size_of(content), config.long_side, "the picture", MIN_SIDE)
             content, styles = resize(content, size), read_styles(config)
             paint = mix_paint(
                 config, self.checkpoint, styles, lambda: [content], on_progress, self._net
@@ -109,12 +111,14 @@ def load(checkpoint: str | Path = "fast", *, device: str = "auto", precision: st
 
     Args:
         checkpoint: a file that `nst.train` made, or fast or any_style.
-        device: auto, cpu, cuda or cuda:N; auto takes a GPU when there is one.
-        precision: float32, bfloat16, or auto: the one that is faster here.
+        device: auto, cpu, cuda, cuda:N, mps or xpu; auto takes CUDA where it is available.
+        precision: auto, float32, bfloat16 or float16; auto takes half precision where it is faster.
 
     Raises:
-        InputError: no such checkpoint or device.
+        InputError: no such checkpoint, device or precision, or float16 on a CPU.
     """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision is {precision!r}; choose from {', '.join(PRECISIONS)}")
     return Net(load_checkpoint(checkpoint), device, precision)
 
 
@@ -141,7 +145,7 @@ def stylize_video(
         InputError: an option, a style or a file is wrong; nothing is written then.
     """
     with _files() as file:
-        named = options.get("method", VideoConfig.method) == "one-pass"
+        named = options.get("method", VideoConfig.method) == ONE_PASS
         config = _config(
             VideoConfig,
             input_video=str(input_video),
@@ -157,7 +161,7 @@ def run_video(
 ) -> VideoReport:
     """Stylize the video that `config` names by the method that it names; see `stylize_video`."""
     with _progress(config.quiet, on_progress) as on_progress:
-        if config.method == "optimize":
+        if config.method == OPTIMIZE:
             from nst.optimize.videos import optimize_video
 
             return optimize_video(config, on_frame, on_progress)
@@ -199,7 +203,7 @@ def optimize(
             PictureConfig,
             content_path=source,
             output=target,
-            method="optimize",
+            method=OPTIMIZE,
             **_style_options(style, file, named=False),
             **options,
         )

@@ -150,6 +150,12 @@ class TestSharing:
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             assert np.array_equal(pool.submit(net.stylize, photo, "scream").result(), expected)
 
+    def test_a_precision_that_does_not_exist_is_refused(self, tiny_path):
+        with pytest.raises(
+            nst.InputError, match="precision is 'float64'; choose from auto, float32"
+        ):
+            nst.load(tiny_path, precision="float64")
+
     def test_another_precision_leaves_the_checkpoint(self, tiny_path, photo):
         net = nst.load(tiny_path, device="cpu", precision="bfloat16")
         net.stylize(photo)

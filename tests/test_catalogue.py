@@ -8,7 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
-from nst.commands.list_styles import COLUMNS, LABEL_HEIGHT, MARGIN, SIDE, catalogue, sheet
+from nst.commands.list_styles import (
+    COLUMNS,
+    LABEL_HEIGHT,
+    MARGIN,
+    PAINTED_SIDE,
+    SIDE,
+    catalogue,
+    sheet,
+)
 from nst.core.tensors import to_float
 from nst.errors import InputError
 from nst.media.images import read_picture, small_jpeg
@@ -36,7 +44,9 @@ def test_a_sheet_has_each_style_picture_above_the_photo_in_that_style(tiny, tmp_
     }
     path, output = tmp_path / "two.safetensors", tmp_path / "sheet.png"
     save_checkpoint(path, replace(tiny, pictures=pictures))
-    levels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    levels = np.random.default_rng(0).integers(
+        0, 256, (PAINTED_SIDE, PAINTED_SIDE, 3), dtype=np.uint8
+    )
     Image.fromarray(levels).save(tmp_path / "photo.png")
     config = CatalogueConfig(
         checkpoint=str(path), output=output, content_path=tmp_path / "photo.png", quiet=True
@@ -51,7 +61,10 @@ def test_a_sheet_has_each_style_picture_above_the_photo_in_that_style(tiny, tmp_
         painted = stylize(
             tiny.net, to_float(levels), style_code(tiny, parse_style(name)), torch.float32
         )
-        expected = painted[0].permute(1, 2, 0).numpy() * 255
+        shown = torch.nn.functional.interpolate(
+            painted, (SIDE, SIDE), mode="bicubic", antialias=True, align_corners=False
+        )
+        expected = shown.clamp(0, 1)[0].permute(1, 2, 0).numpy() * 255
         assert np.abs(column[top + PITCH :][:SIDE] - expected).max() <= 0.51
     assert found.shape == (top + 2 * PITCH + MARGIN, MARGIN + 2 * PITCH, 3)
 
@@ -59,7 +72,7 @@ def test_a_sheet_has_each_style_picture_above_the_photo_in_that_style(tiny, tmp_
 def test_many_styles_fill_rows_and_a_new_checkpoint_begins_another(tiny):
     names = ("identity", *(f"style{i}" for i in range(COLUMNS + 1)))
     many = replace(tiny, styles=names, codes=tiny.codes[:1].expand(len(names), -1))
-    image = sheet({"many": many, "tiny": tiny}, torch.rand(1, 3, SIDE, SIDE))
+    image = sheet({"many": many, "tiny": tiny}, torch.rand(1, 3, PAINTED_SIDE, PAINTED_SIDE))
     row = LABEL_HEIGHT + MARGIN + PITCH
     assert image.shape == (1, 3, 3 * row + MARGIN, MARGIN + COLUMNS * PITCH)
     filled = [
@@ -74,7 +87,7 @@ def test_many_styles_fill_rows_and_a_new_checkpoint_begins_another(tiny):
     "options, message",
     [
         ({"checkpoint": "none.safetensors"}, "no checkpoint none.safetensors"),
-        ({"output": "sheet.txt"}, "sheet.txt has no known ending"),
+        ({"output": "sheet.txt"}, "sheet.txt: its ending must be"),
         ({"output": "sheet.png", "content_path": Path("none.jpg")}, "no file none.jpg"),
         ({"output": "sheet.png", "checkpoint": "any_style"}, "any_style has no styles of its own"),
     ],

@@ -11,7 +11,7 @@ from skimage.data import astronaut
 
 from nst.core.tensors import resize, to_float
 from nst.errors import InputError
-from nst.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from nst.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, styles_in
 from nst.models.transformer_net import TransformerNet
 from nst.stylize.forward import stylize
 
@@ -207,6 +207,7 @@ def test_codes_of_every_scale_come_back(tmp_path):
     save_checkpoint(tmp_path / "net.safetensors", checkpoint)
     loaded = load_checkpoint(tmp_path / "net.safetensors")
     assert loaded.net.unshuffle == 2 and loaded.scales == (0.5, 1.0, 2.0)
+    assert styles_in(tmp_path / "net.safetensors") == [s for s in STYLES if s != "identity"]
     assert torch.equal(loaded.codes, checkpoint.codes)
     assert torch.equal(loaded.scaled_codes, checkpoint.scaled_codes)
 

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from nst.models import winograd as convolution
-from nst.models.winograd import LEAST_CHANNELS, FrozenConvolution
+from nst.models.winograd import MIN_CHANNELS, FrozenConvolution
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def by_winograd(monkeypatch):
     monkeypatch.setattr(convolution, "_winograd_pays", lambda: True)
 
 
-def random_case(size, batch=1, channels=(32, LEAST_CHANNELS)):
+def random_case(size, batch=1, channels=(32, MIN_CHANNELS)):
     generator = torch.Generator().manual_seed(0)
     layer = FrozenConvolution(*channels)
     state = {
@@ -59,7 +59,7 @@ def test_maps_and_slopes_equal_the_direct_ways(by_winograd, monkeypatch, size, b
 
 def test_what_the_fast_way_cannot_take_goes_the_direct_one(by_winograd, monkeypatch):
     layer, x = random_case((12, 12))
-    few, _ = random_case((12, 12), channels=(32, LEAST_CHANNELS // 2))
+    few, _ = random_case((12, 12), channels=(32, MIN_CHANNELS // 2))
     taken = ways_taken(monkeypatch)
     layer(x[..., :4])
     few(x)

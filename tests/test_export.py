@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -17,7 +18,7 @@ from torch import Tensor
 from nst.commands.export import export
 from nst.core.tensors import resize, to_float
 from nst.errors import InputError
-from nst.models.checkpoint import Checkpoint, load_checkpoint
+from nst.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from nst.options.tools import ExportConfig
 from nst.styles.codes import style_codes
 from nst.styles.spec import style_of
@@ -153,6 +154,21 @@ def test_opencv_5_takes_any_size(tiny, tiny_path, tmp_path):
         np.testing.assert_allclose(net.forward(), ours(config, tiny, images), atol=1e-4)
 
 
+def test_strokes_are_as_large_as_in_a_painting_of_the_size(tiny, tmp_path):
+    """With a fixed size as painting does; without one, those of a picture of 640 pixels."""
+    codes = torch.stack([tiny.codes + shift for shift in (-0.5, 0.0, 0.5)])
+    scaled = replace(tiny, scales=(0.5, 1.0, 2.0), scaled_codes=codes)
+    save_checkpoint(tmp_path / "scaled.safetensors", scaled)
+    images = photos((1, 3, 33, 46))
+    options = {"checkpoint": str(tmp_path / "scaled.safetensors"), "output": tmp_path / "a.onnx"}
+    for more, scale in (({"fixed_size": (33, 46)}, 0.5), ({}, 1.0), ({"style_scale": 2}, 2.0)):
+        config = ExportConfig(**options, **more)
+        export(config)
+        only = replace(scaled.at_scale(scale), scaled_codes=None)
+        expected = ours(config, only, images)
+        np.testing.assert_allclose(theirs(session(config.output), images), expected, atol=1e-4)
+
+
 def test_the_file_says_what_it_is(tiny_path, tmp_path):
     config = ExportConfig(
         checkpoint=str(tiny_path), style="wave*3+scream*1:0.5", strength=0.5,
@@ -163,6 +179,7 @@ def test_the_file_says_what_it_is(tiny_path, tmp_path):
     loaded = session(config.output)
     entry = json.loads(loaded.get_modelmeta().custom_metadata_map["nst"])
     assert entry["styles"] == {"wave": 0.75, "scream": 0.25} and entry["strength"] == 0.25
+    assert (entry["style_scale"], entry["grain"]) == (1.0, 0.0)
     assert entry["checkpoint"] == tiny_path.name and entry["widths"] == [8, 8, 8]
     (taken,), (given,) = loaded.get_inputs(), loaded.get_outputs()
     assert (taken.name, given.name) == ("image", "stylized")
@@ -177,6 +194,7 @@ def test_the_file_says_what_it_is(tiny_path, tmp_path):
         ({"style": "waves"}, "no style 'waves'; there are: wave, scream"),
         ({"style_path": (Path("a.jpg"),)}, "knows its own styles only"),
         ({"checkpoint": "none.safetensors"}, "no checkpoint none.safetensors"),
+        ({"style_scale": 2.0}, "one brush size"),
         ({"fixed_size": (64,)}, "--fixed-size has 1 numbers"),
         ({"fixed_size": (64, 8)}, "--fixed-size is 8; it must be at least 16"),
     ],

@@ -24,6 +24,8 @@ def test_what_fails_half_way_leaves_the_file_that_was(tmp_path):
 
 
 def test_a_place_that_is_not_there_is_named_with_its_flag(tmp_path):
-    check_place(tmp_path / "a.json", "--report")
+    check_place(tmp_path / "a.json", "--report", [".json"])
     with pytest.raises(InputError, match="--report .*nowhere: make it first"):
-        check_place(tmp_path / "nowhere" / "a.json", "--report")
+        check_place(tmp_path / "nowhere" / "a.json", "--report", [".json"])
+    with pytest.raises(InputError, match="--report .*a.txt: its ending must be .json"):
+        check_place(tmp_path / "a.txt", "--report", [".json"])

@@ -210,7 +210,7 @@ class TestTrouble:
             stop_at(patch, 9, InputError("stop"))
             with pytest.raises(InputError, match="stop"):
                 run_video(film_config(resume=True, input_video=str(film)))
-        with pytest.raises(InputError, match="--resume: strength was 1.0 and is 0.5"):
+        with pytest.raises(InputError, match="--resume: --strength was 1.0 and is 0.5"):
             run_video(film_config(resume=True, input_video=str(film), strength=0.5))
         media.make_clip(film, 20, SIZE)
         with pytest.raises(InputError, match="film.mp4 is another file now"):

@@ -106,10 +106,10 @@ class TestPlan:
         run_video(film_config(plan=plan))
         with pytest.raises(InputError, match="is there already"):
             run_video(film_config(plan=plan))
-        with pytest.raises(InputError, match="--part: strength was 1.0 and is 0.5"):
+        with pytest.raises(InputError, match="--part: --strength was 1.0 and is 0.5"):
             run_video(film_config(plan=plan, part="1/2", strength=0.5))
         run_video(film_config(plan=plan, part="1/2"))
-        with pytest.raises(InputError, match="--join: strength was 1.0 and is 0.5"):
+        with pytest.raises(InputError, match="--join: --strength was 1.0 and is 0.5"):
             run_video(film_config(plan=plan, join=True, strength=0.5))
         with pytest.raises(InputError, match=r"not painted yet are frames \d+ to"):
             run_video(film_config(plan=plan, join=True))

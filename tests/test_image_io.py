@@ -150,7 +150,11 @@ def test_lossy_kinds_come_near(tmp_path, ending):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("out.txt", "no known ending"), ("out", "no known ending"), ("none/out.png", "no folder")],
+    [
+        ("out.txt", "its ending must be one of"),
+        ("out", "its ending must be one of"),
+        ("none/out.png", "no folder"),
+    ],
 )
 def test_a_place_that_cannot_be_written_is_refused(tmp_path, name, message):
     with pytest.raises(InputError, match=message) as caught:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import nst
-from nst.__main__ import COMMANDS, main, named
+from nst.__main__ import main
+from nst.commands.table import COMMANDS, named
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,7 +10,7 @@ from nst.models.checkpoint import load_checkpoint
 from nst.models.transformer_net import TransformerNet
 from nst.styles.codes import style_code
 from nst.styles.spec import parse_style
-from nst.stylize.forward import LEAST_SIDE, FoldedCodes, stylize
+from nst.stylize.forward import MIN_SIDE, FoldedCodes, stylize
 
 
 def image(height: int, width: int) -> torch.Tensor:
@@ -54,7 +54,7 @@ def test_content_is_left_as_it_was(tiny):
     ],
 )
 def test_working_size(size, long_side, expected):
-    assert working_size(size, long_side, "x.png", LEAST_SIDE) == expected
+    assert working_size(size, long_side, "x.png", MIN_SIDE) == expected
 
 
 @pytest.mark.parametrize(
@@ -63,8 +63,8 @@ def test_working_size(size, long_side, expected):
 )
 def test_too_small_says_the_size_and_the_least(size, long_side, shown):
     with pytest.raises(InputError) as caught:
-        working_size(size, long_side, "x.png", LEAST_SIDE)
-    for part in ("x.png", shown, str(LEAST_SIDE), "--long-side"):
+        working_size(size, long_side, "x.png", MIN_SIDE)
+    for part in ("x.png", shown, str(MIN_SIDE), "--long-side"):
         assert part in str(caught.value)
 
 

@@ -115,7 +115,7 @@ def test_resuming_gives_what_an_uninterrupted_run_gives(
     assert not (tmp_path / "cut").exists() and (tmp_path / "cut.nst-unfinished").is_dir()
     with pytest.raises(InputError, match="--resume, or delete"):
         optimize("cut", passes=passes)
-    with pytest.raises(InputError, match="--resume: steps was 4 and is 5"):
+    with pytest.raises(InputError, match="--resume: --steps was 4 and is 5"):
         optimize("cut", passes=passes, resume=True, steps=5)
     resumed = pictures(optimize("cut", passes=passes, resume=True))
     assert len(whole) == FRAMES

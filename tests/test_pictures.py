@@ -255,8 +255,8 @@ class TestBadInput:
         [
             ("in.png", "overwrite"),
             ("album", "is a folder"),
-            ("out.xyz", "no known ending"),
-            ("out", "no known ending"),
+            ("out.xyz", "its ending must be one of"),
+            ("out", "its ending must be one of"),
             ("nowhere/out.png", "no folder"),
         ],
     )

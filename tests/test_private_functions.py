@@ -5,7 +5,7 @@ import torch
 
 from nst.models import winograd
 from nst.models.transformer_net import TransformerNet
-from nst.models.winograd import LEAST_CHANNELS, FrozenConvolution
+from nst.models.winograd import MIN_CHANNELS, FrozenConvolution
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_without_a_version_kernels_are_made_anew(monkeypatch):
         pytest.skip("PyTorch has no NNPACK here")
     monkeypatch.setattr(winograd, "_winograd_pays", lambda: True)
     monkeypatch.setattr(winograd, "_version_of", lambda weight: None)
-    layer = FrozenConvolution(8, LEAST_CHANNELS)
+    layer = FrozenConvolution(8, MIN_CHANNELS)
     x = torch.rand(1, 8, 16, 16, generator=torch.Generator().manual_seed(0))
     before = layer(x)
     with torch.no_grad():

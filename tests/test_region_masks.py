@@ -230,11 +230,11 @@ def test_the_first_frame_shows_what_is_seen(person):
 
 def test_it_looks_every_so_often_and_at_once_at_a_new_shot(person):
     masks, stand = person(3)
-    looked = []
+    searched = []
     for t in range(10):
         masks.follow(WALL, None if t in (0, 5) else still())
-        looked.append(masks.looked)
-    assert [t for t in range(10) if looked[t]] == [0, 3, 5, 8] and stand.looks == 4
+        searched.append(masks.searched)
+    assert [t for t in range(10) if searched[t]] == [0, 3, 5, 8] and stand.looks == 4
 
 
 def test_between_looks_a_mask_moves_with_the_picture(person):

@@ -528,7 +528,7 @@ def test_styles_are_found_by_the_name_that_training_gives_them(config):
     ("changes", "message"),
     [
         ({"output": "out/net.pth"}, "must be .safetensors"),
-        ({"output": "none/net.safetensors"}, "missing or cannot be written"),
+        ({"output": "none/net.safetensors"}, "there is no folder"),
         ({"resume": True}, "--resume found no"),
         ({"content_dir": "none"}, "no folder .*--content-dir"),
         ({"content_dir": "empty"}, "no pictures or videos"),

@@ -1,7 +1,5 @@
 """What a result measures: any tool's stylized video beside its original.
 
-    python -m nst evaluate --original in.mp4 --stylized out.mp4 --style-path style.jpg
-
 What each figure means is in `nst/losses/metrics.py` and `nst/losses/video_metrics.py`.
 """
 
@@ -9,17 +7,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import zip_longest
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from nst.commands.summary import in_words
 from nst.core.device import choose_device
 from nst.core.files import check_place, replacing, write_json
-from nst.core.progress import warn
+from nst.core.progress import bars, tracked, warn
+from nst.core.reports import Figures
 from nst.core.tensors import fit, resize, size_of
-from nst.errors import InputError
 from nst.losses.metrics import e_stab
 from nst.losses.style_figures import style_reference
 from nst.losses.video_metrics import Measurement
@@ -44,9 +42,7 @@ def evaluate(config: EvaluationConfig) -> dict:
     """
     device = choose_device(config.device)
     if config.output:
-        if config.output.suffix != ".json":
-            raise InputError(f"--output is {config.output}: its ending must be .json")
-        check_place(config.output, "--output")
+        check_place(config.output, "--output", [".json"])
     vgg, style = None, None
     if config.style_path:
         picture = load_style(config.style_path, config.style_size)
@@ -61,8 +57,9 @@ def evaluate(config: EvaluationConfig) -> dict:
     with ExitStack() as files:
         videos: list = [files.enter_context(open_video(path, rate=rate)) for path in paths]
         count = videos[1].info.frames
-        for original, result, *alone in tqdm(
-            _together(videos, paths), "measuring", count, unit="frame", disable=config.quiet
+        on_progress = files.enter_context(bars(config.quiet))
+        for original, result, *alone in tracked(
+            _together(videos, paths), "measuring", count, "frame", on_progress
         ):
             on_device = (image.to(device) for image in (original, result, *alone))
             measurement.add(*on_device)
@@ -144,7 +141,7 @@ def _plot(figures: dict, path: Path) -> None:
 def main(config: EvaluationConfig) -> str:
     """Measure, and return the figures in one line."""
     figures = evaluate(config)
-    line = in_words(figures)
+    line = in_words(cast(Figures, figures))
     if "e_stab" in figures:
         line += f"; e_stab {figures['e_stab']:.4f} (input {figures['input_e_stab']:.4f})"
     return f"{line}; flow by {figures['flow'].upper()}, {figures['frames']} frames"

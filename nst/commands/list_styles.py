@@ -1,7 +1,4 @@
-"""List the styles of a checkpoint, and show what they look like.
-
-nst styles --output styles.png
-"""
+"""List the styles of a checkpoint, and show what they look like."""
 
 from io import BytesIO
 from pathlib import Path
@@ -11,20 +8,22 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
-from tqdm import tqdm
 
-from nst.core.tensors import to_float
+from nst.core.files import check_place
+from nst.core.progress import bars, tracked
+from nst.core.tensors import resize, size_of, to_float
 from nst.errors import InputError
-from nst.media.images import check_writable, read_picture, save_image
+from nst.media.images import WRITABLE, read_picture, save_image
 from nst.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
+from nst.motion.grain import grain
 from nst.options.tools import CatalogueConfig
-from nst.styles.codes import style_code
+from nst.styles.codes import scale_at, style_code
 from nst.styles.spec import names_of, parse_style
 from nst.stylize.forward import stylize
-from nst.stylize.paint import REFERENCE_SIDE
 
 COLUMNS = 7
 SIDE, MARGIN, LABEL_HEIGHT, LETTERS = 256, 4, 26, 17  # in pixels
+PAINTED_SIDE = 512  # of the photo: one of 256 is small for a brush
 
 
 def catalogue(config: CatalogueConfig) -> str:
@@ -36,7 +35,7 @@ def catalogue(config: CatalogueConfig) -> str:
     names = [config.checkpoint] if config.checkpoint else SHIPPED
     checkpoints = {Path(name).stem: load_checkpoint(name) for name in names}
     if config.output:
-        check_writable(config.output)
+        check_place(config.output, "--output", WRITABLE)
         if not any(names_of(checkpoint) for checkpoint in checkpoints.values()):
             raise InputError(f"{config.checkpoint} has no styles of its own: there is none to show")
         save_image(sheet(checkpoints, _photo(config.content_path), config.quiet), config.output)
@@ -52,12 +51,13 @@ def sheet(checkpoints: dict[str, Checkpoint], content: Tensor, quiet: bool = Tru
     """Return an image (1, 3, H, W) of all styles, each checkpoint's from a new row on.
 
     Args:
-        content: (1, 3, `SIDE`, `SIDE`).
+        content: (1, 3, `PAINTED_SIDE`, `PAINTED_SIDE`).
     """
     jobs = [(name, style) for name, each in checkpoints.items() for style in names_of(each)]
     tiles: dict[str, list[Tensor]] = {name: [] for name, _ in jobs}
-    for name, style in tqdm(jobs, "painting", unit="style", disable=quiet):
-        tiles[name].append(_tile(name, checkpoints[name], style, content))
+    with bars(quiet) as on_progress:
+        for name, style in tracked(jobs, "painting", len(jobs), "style", on_progress):
+            tiles[name].append(_tile(name, checkpoints[name], style, content))
     rows = [row[i : i + COLUMNS] for row in tiles.values() for i in range(0, len(row), COLUMNS)]
     width = max(len(row) for row in rows) * (SIDE + MARGIN)
     lines = [torch.cat(row, 3) for row in rows]
@@ -67,15 +67,15 @@ def sheet(checkpoints: dict[str, Checkpoint], content: Tensor, quiet: bool = Tru
 
 def _photo(path: Path | None) -> Tensor:
     if path:
-        return thumbnail(read_picture(path))
+        return thumbnail(read_picture(path), PAINTED_SIDE)
     from skimage import data  # late: it is slow to import
 
-    return thumbnail(Image.fromarray(data.astronaut()[:400, 40:440]))
+    return thumbnail(Image.fromarray(data.astronaut()[:400, 40:440]), PAINTED_SIDE)
 
 
-def thumbnail(picture: Image.Image) -> Tensor:
-    """Return the middle of a picture as an image (1, 3, `SIDE`, `SIDE`)."""
-    return to_float(np.array(ImageOps.fit(picture, (SIDE, SIDE))))
+def thumbnail(picture: Image.Image, side: int = SIDE) -> Tensor:
+    """Return the middle of a picture as an image (1, 3, `side`, `side`)."""
+    return to_float(np.array(ImageOps.fit(picture, (side, side))))
 
 
 def _tile(name: str, checkpoint: Checkpoint, style: str, content: Tensor) -> Tensor:
@@ -85,8 +85,11 @@ def _tile(name: str, checkpoint: Checkpoint, style: str, content: Tensor) -> Ten
         blank = Image.new("RGB", (SIDE, SIDE), "white")
         file = checkpoint.pictures.get(style)
         parts.append(thumbnail(read_picture(BytesIO(file)) if file else blank))
-    code = style_code(checkpoint, parse_style(style), scale=SIDE / REFERENCE_SIDE)
-    parts.append(stylize(checkpoint.net, content, code, torch.float32))
+    size = size_of(content)
+    code = style_code(checkpoint, parse_style(style), scale=scale_at(checkpoint.scales, 1.0, size))
+    noise = grain(size) * checkpoint.grain if checkpoint.grain else None
+    painted = stylize(checkpoint.net, content, code, torch.float32, grain=noise)
+    parts.append(resize(painted, (SIDE, SIDE)))
     return torch.cat([F.pad(part, (0, MARGIN, 0, MARGIN), value=1.0) for part in parts], 2)
 
 

@@ -1,32 +1,13 @@
-"""The reference of every option, docs/options.md, made from what makes the command lines.
-
-nst options > docs/options.md
-"""
+"""The reference of every option, docs/options.md, made from what makes the command lines."""
 
 from dataclasses import MISSING, Field
 
 from nst.commands.parser import grouped, method_of, shown_first, sole_method, written
+from nst.commands.table import COMMANDS, named
 from nst.options.field import range_text
-from nst.options.stylize import PictureConfig, VideoConfig
-from nst.options.tools import (
-    CatalogueConfig,
-    EvaluationConfig,
-    ExportConfig,
-    OptionsConfig,
-    StudioConfig,
-)
-from nst.options.train import TrainConfig
+from nst.options.tools import OptionsConfig
 from nst.options.values import default_text
 
-COMMANDS = {
-    "stylize_video.py": VideoConfig,
-    "style_transfer.py": PictureConfig,
-    "train.py": TrainConfig,
-    "python -m nst styles": CatalogueConfig,
-    "python -m nst export": ExportConfig,
-    "python -m nst evaluate": EvaluationConfig,
-    "python -m nst studio": StudioConfig,
-}
 OPENING = """# Every option
 
 In brackets is the default; `...` means one value or several; `--no-quiet` undoes a switch such as
@@ -42,15 +23,18 @@ This page is made by `nst options > docs/options.md`.
 def reference() -> str:
     """Return the page, in Markdown."""
     parts = [OPENING]
-    for command, config_class in COMMANDS.items():
+    for name, command in COMMANDS.items():
+        config_class = named(command.config)
+        groups = {title: specs for title, specs in grouped(config_class).items() if specs}
+        if not groups:
+            continue
         method = method_of(config_class, {})
-        parts.append(f"\n## `{command}`\n")
-        for name, specs in grouped(config_class).items():
-            if specs:
-                owner = sole_method(specs) if method else None
-                title = name.capitalize() + (f", only with `--method {owner}`" if owner else "")
-                lines = [_line(spec, method, marked=not owner) for spec in specs]
-                parts.append(f"\n{title}:\n\n" + "".join(lines))
+        parts.append(f"\n## `{command.script or f'python -m nst {name}'}`\n")
+        for group, specs in groups.items():
+            owner = sole_method(specs) if method else None
+            title = group.capitalize() + (f", only with `--method {owner}`" if owner else "")
+            lines = [_line(spec, method, marked=not owner) for spec in specs]
+            parts.append(f"\n{title}:\n\n" + "".join(lines))
     return "".join(parts)
 
 

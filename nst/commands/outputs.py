@@ -8,13 +8,13 @@ from glob import escape
 from itertools import count
 from pathlib import Path
 
-from nst.core.places import fitted_name
+from nst.core.places import numbered_name
 from nst.errors import InputError
 from nst.media.images import WRITABLE
+from nst.models.checkpoint import styles_in
 from nst.options.optimize import OPTIMIZE
 from nst.options.stylize import PictureConfig
-from nst.styles.spec import ORIGINAL, names_of, parse_style
-from nst.stylize.paint import read_styles
+from nst.styles.spec import ORIGINAL, parse_style
 
 
 @contextmanager
@@ -59,12 +59,8 @@ def _made(stem: str, ending: str, beside: Iterable[str], number: int) -> Path | 
 
 
 def numbered(stem: str, ending: str, number: int) -> Path:
-    """Return the name of the first, second, ... result of a kind.
-
-    >>> numbered("wave", ".png", 1).name, numbered("wave", ".png", 2).name
-    ('wave.png', 'wave-2.png')
-    """
-    return Path(fitted_name(stem, (f"-{number}" if number > 1 else "") + ending))
+    """Return the path of the first, second, ... result of a kind, here."""
+    return Path(numbered_name(stem, ending, number))
 
 
 def last_unfinished(stem: str, ending: str, state: str) -> Path | None:
@@ -115,5 +111,5 @@ def _style_names(config: PictureConfig) -> list[str]:
     styles = [style for text in texts if text for style, _ in parse_style(text).weights]
     styles = [style for style in styles if style != ORIGINAL]
     if not styles:
-        styles = names_of(read_styles(config).load(config.checkpoint, "fast"))[:1]
+        styles = styles_in(config.checkpoint or "fast")[:1]
     return [style.stem if isinstance(style, Path) else style for style in styles]

@@ -35,8 +35,7 @@ def run(
         warnings.showwarning = _show_warning
         try:
             config, recipe = parse(config_class, description, argv, prog)
-            first = os.environ.get("RANK", "0") == "0"  # of several processes one speaks
-            if recipe and first and not config.quiet:
+            if recipe and is_first_process() and not config.quiet:
                 print(f"taking the recipe {recipe}; --config names another", file=sys.stderr)
             answer = main(config)
             if answer:
@@ -56,6 +55,11 @@ def run(
             return 0
     print(line, file=sys.stderr)
     return status
+
+
+def is_first_process() -> bool:
+    """Tell whether this is the only process, or the first of those that torchrun started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 @contextmanager

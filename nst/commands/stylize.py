@@ -34,7 +34,8 @@ def stylize_pictures(config: PictureConfig) -> PictureReport:
 
         masks = None
         if config.mask_output:
-            masks = [target for _, target in pair_files(config.content_path, config.mask_output)]
+            pairs = pair_files(config.content_path, config.mask_output, "--mask-output")
+            masks = [target for _, target in pairs]
         return one_pass_pictures(config, jobs, masks, on_progress)
 
 

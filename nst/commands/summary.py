@@ -1,9 +1,6 @@
 """The line that a command prints when it is done."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from nst.core.reports import PictureReport, VideoReport
+from nst.core.reports import Figures, PictureReport, VideoReport
 
 
 def video_summary(report: VideoReport) -> str:
@@ -21,7 +18,7 @@ def pictures_summary(report: PictureReport) -> str:
     return f"wrote {len(report.outputs)} pictures to {report.outputs[0].parent}"
 
 
-def in_words(figures: Mapping[str, Any]) -> str:
+def in_words(figures: Figures) -> str:
     """Return the figures in one line.
 
     >>> in_words({"warping_error": {"1": 0.04}, "input_warping_error": {"1": 0.02}, "ssim": 0.5})

@@ -5,11 +5,10 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from nst.commands.run import is_first_process
 from nst.core.forecast import tell
 from nst.errors import InputError
-from nst.options.train import TrainConfig
-
-CHECKPOINT, STATE, LOG = ".safetensors", ".state.pt", ".log"
+from nst.options.train import CHECKPOINT, LOG, STATE, TrainConfig
 
 
 def train(config: TrainConfig) -> str | None:
@@ -26,7 +25,7 @@ def train(config: TrainConfig) -> str | None:
     with _place(config) as output:
         config = replace(config, output=output)
         time = f"{config.minutes:g} min" if config.minutes else f"{config.steps} steps"
-        first = int(os.environ.get("RANK", 0)) == 0
+        first = is_first_process()
         line = f"training the styles of {config.style_dir} for {time}, to {output}"
         tell(line, config.quiet or not first)
         with bars(config.quiet or not first) as on_progress:
@@ -49,6 +48,6 @@ def _place(config: TrainConfig):
         if found is None:
             raise InputError(f"--resume found no {stem}{STATE} here: give --output, or no --resume")
         return nullcontext(found)
-    if int(os.environ.get("RANK", 0)):  # of several processes only the first one writes
+    if not is_first_process():  # only the first one writes
         return nullcontext(numbered(stem, CHECKPOINT, 1))
     return new_place(stem, CHECKPOINT, (LOG, STATE))

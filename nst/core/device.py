@@ -12,17 +12,17 @@ import torch.nn.functional as F
 
 from nst.errors import InputError
 
-# Frames of a video that are painted at a time, at the most; and their pixels, for memory's sake.
-MOST_FRAMES, MOST_LIVE_FRAMES, PIXELS_AT_A_TIME = 4, 2, 9_000_000
-# Frames in one pass on a GPU, at the most; and what a pass takes for a pixel, about.
-MOST_TOGETHER, BYTES_A_PIXEL = 8, 1000
+# Maximum of a video's frames that are painted at a time, and of their pixels, to limit memory.
+MAX_FRAMES, MAX_LIVE_FRAMES, PIXELS_AT_A_TIME = 4, 2, 9_000_000
+# Maximum of frames in one pass on a GPU, and about what a pass takes for a pixel.
+MAX_TOGETHER, BYTES_A_PIXEL = 8, 1000
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of a user's word: auto takes CUDA when it is there.
+    """Return the device that --device names: auto takes CUDA where it is available.
 
     Whatever this PyTorch can compute on is taken under PyTorch's own name: cpu, cuda, mps, xpu.
 
@@ -63,7 +63,7 @@ def choose_dtype(precision: str, device: torch.device, gradients: bool = False) 
 
     On CUDA that is bfloat16 from compute capability 8 on, and float16 on 7, which has no other. On
     a CPU its flags do not tell (bfloat16 is twice as fast on one AVX-512 machine and slower on
-    another), so one convolution is timed. Other devices compute in float32 unless told otherwise.
+    another), so one convolution is timed. Other devices compute in float32.
 
     Args:
         gradients: they are needed; float16 has too small a range for them.
@@ -88,6 +88,15 @@ def choose_dtype(precision: str, device: torch.device, gradients: bool = False) 
         return torch.float32
     fast = _convolution_seconds(torch.float32) > 1.3 * _convolution_seconds(torch.bfloat16)
     return torch.bfloat16 if fast else torch.float32
+
+
+def dtype_name(dtype: torch.dtype) -> str:
+    """Return a dtype's name as --precision has it.
+
+    >>> dtype_name(torch.bfloat16)
+    'bfloat16'
+    """
+    return str(dtype).removeprefix("torch.")
 
 
 def free_memory(device: torch.device) -> int:
@@ -121,7 +130,7 @@ def keep_memory() -> None:
 
 
 def _convolution_seconds(dtype: torch.dtype) -> float:
-    """Return the least time of a small channels-last convolution on the CPU."""
+    """Return the shortest time of a small channels-last convolution on the CPU."""
     image = torch.ones(1, 64, 48, 48, dtype=dtype).contiguous(memory_format=torch.channels_last)
     kernel = torch.ones(64, 64, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
     times = []
@@ -143,23 +152,23 @@ def frames_together(device: torch.device, size: tuple[int, int], live: bool) -> 
         return 1
     pixels = size[0] * size[1]
     room = free_memory(device) // 2 // (pixels * BYTES_A_PIXEL)
-    return max(1, min(MOST_TOGETHER, PIXELS_AT_A_TIME // pixels, room))
+    return max(1, min(MAX_TOGETHER, PIXELS_AT_A_TIME // pixels, room))
 
 
 @contextmanager
 def frame_workers(device: torch.device, size: tuple[int, int], live: bool) -> Iterator[int]:
-    """Share the processor's cores among frames; give how many are to be painted at a time.
+    """Divide the processor's cores among frames; give how many are to be painted at a time.
 
     Threads that work on one frame wait for each other many times; those that work on a frame each
-    do not. Until the context ends, threads that begin take their part of the cores.
+    do not. Threads that start before the context ends get their part of the cores.
 
     Args:
         live: each frame is wanted soon: two at a time are enough.
     """
     threads = torch.get_num_threads()
     room = max(1, PIXELS_AT_A_TIME // (size[0] * size[1]))
-    most = MOST_LIVE_FRAMES if live else MOST_FRAMES
-    workers = 1 if device.type != "cpu" else min(threads, most, room)
+    maximum = MAX_LIVE_FRAMES if live else MAX_FRAMES
+    workers = 1 if device.type != "cpu" else min(threads, maximum, room)
     torch.set_num_threads(max(1, threads // workers))
     try:
         yield workers

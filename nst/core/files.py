@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,13 +48,21 @@ def write_json(path: Path, value: object) -> None:
         partial.write_text(json.dumps(value, default=str, indent=1) + "\n", "utf-8")
 
 
-def check_place(path: Path, flag: str) -> None:
+def check_place(path: Path, flag: str, endings: Collection[str]) -> None:
     """Refuse a file's path that could not be written, before the work whose result it takes.
 
+    Args:
+        flag: the option that names it; empty where none does.
+        endings: that it may have, in lower case.
+
     Raises:
-        InputError: no such folder, or no right to write there.
+        InputError: another ending, no such folder, or no right to write there.
     """
+    name = f"{flag} {path}".strip()
+    if path.suffix.lower() not in endings:
+        one_of = "one of " if len(endings) > 1 else ""
+        raise InputError(f"{name}: its ending must be {one_of}{', '.join(endings)}")
     if not path.parent.is_dir():
-        raise InputError(f"{flag} {path}: there is no folder {path.parent}: make it first")
+        raise InputError(f"{name}: there is no folder {path.parent}: make it first")
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"{flag} {path}: the folder cannot be written: choose another")
+        raise InputError(f"{name}: the folder cannot be written: choose another")

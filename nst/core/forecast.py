@@ -31,8 +31,7 @@ def in_words(seconds: float) -> str:
 class Forecast:
     """Says once how long a run will take, from the time that its first steps take."""
 
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
+    def __init__(self) -> None:
         self._steps, self._begun, self._before = 0, 0.0, 0.0
 
     def add(self, fraction: float) -> None:
@@ -48,4 +47,4 @@ class Forecast:
             rate = (time.monotonic() - self._begun) / (fraction - self._before)
             seconds = rate * (1 - fraction)
             if seconds >= SHORT_SECONDS:
-                tell(f"this will take about {in_words(seconds)} here", self.quiet)
+                tell(f"this will take about {in_words(seconds)} here")

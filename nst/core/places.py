@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 from nst.core.progress import warn
@@ -35,6 +36,15 @@ def fitted_name(stem: str, ending: str) -> str:
     """
     room = LONGEST_NAME - len(os.fsencode(ending))
     return os.fsencode(stem)[:room].decode("utf-8", "ignore") + ending
+
+
+def numbered_name(stem: str, ending: str, number: int) -> str:
+    """Return the name of the first, second, ... of several files.
+
+    >>> numbered_name("wave", ".png", 1), numbered_name("wave", ".png", 2)
+    ('wave.png', 'wave-2.png')
+    """
+    return fitted_name(stem, (f"-{number}" if number > 1 else "") + ending)
 
 
 class Place:
@@ -153,9 +163,5 @@ def _state(path: Path) -> tuple[int, int, int] | None:
 
 
 def _free(path: Path) -> Path:
-    number = 2
-    while True:
-        name = fitted_name(path.stem[:240], f"-{number}{path.suffix}")
-        if not path.with_name(name).exists():
-            return path.with_name(name)
-        number += 1
+    names = (numbered_name(path.stem, path.suffix, number) for number in count(2))
+    return next(place for place in map(path.with_name, names) if not place.exists())

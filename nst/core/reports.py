@@ -1,9 +1,46 @@
 """What a finished piece of work says of itself."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
+
+ByLag = dict[str, float]  # the number of frames between two that are compared, "1" or "10" -> error
+
+
+class BesideAlone(TypedDict, total=False):
+    """What temporal blending did, as ratios to the same frames painted alone; but for `ghost`."""
+
+    detail: float
+    style_mean_error: float
+    style_covariance_error: float
+    content_distance: float
+    warping_error: ByLag
+    feature_warping_error: ByLag
+    ghost: float
+
+
+class Figures(TypedDict, total=False):
+    """What was measured of a stylized video, see `losses.video_metrics.Measurement.figures`."""
+
+    frames: int
+    size: tuple[int, int] | None
+    flow: str
+    warping_error: ByLag
+    input_warping_error: ByLag
+    warping_error_ratio: ByLag
+    feature_warping_error: ByLag
+    input_feature_warping_error: ByLag
+    feature_warping_error_ratio: ByLag
+    valid: ByLag
+    ssim: float
+    detail: float
+    content_distance: float
+    style_mean_error: float
+    style_covariance_error: float
+    style_gram_error: float
+    style_sizes: list[tuple[int, int]]
+    beside_alone: BesideAlone
+    over_time: dict[str, dict[str, list[float]]]
 
 
 @dataclass(frozen=True)
@@ -45,7 +82,7 @@ class VideoReport:
     size: tuple[int, int]
     seconds: float
     fps: float
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    figures: Figures = field(default_factory=Figures)
     warnings: tuple[str, ...] = ()
     masks: Path | None = None
     complete: bool = True

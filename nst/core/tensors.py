@@ -97,6 +97,15 @@ def fit(size: tuple[int, int], long_side: int | None) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
+def fit_within(size: tuple[int, int], long_side: int) -> tuple[int, int]:
+    """Return the size with the same aspect whose longer side is at most `long_side`.
+
+    >>> fit_within((1080, 1920), 640), fit_within((90, 160), 640)
+    ((360, 640), (90, 160))
+    """
+    return fit(size, min(max(size), long_side))
+
+
 def working_size(
     size: tuple[int, int], long_side: int | None, source: str | Path, min_side: int
 ) -> tuple[int, int]:

@@ -8,7 +8,7 @@ import torch
 from onnx import ModelProto, TensorProto
 from torch import Tensor, nn
 
-from nst.core.tensors import fit
+from nst.core.tensors import fit_within
 from nst.export.graph import Graph
 from nst.models.transformer_net import (
     EPSILON,
@@ -17,9 +17,9 @@ from nst.models.transformer_net import (
     doubled_weight,
     shuffled_weight,
 )
-from nst.stylize.forward import LEAST_SIDE, SMALL_SIDE
+from nst.stylize.forward import MIN_SIDE, SMALL_SIDE
 
-# Without the identity's share nothing newer is needed; a resize that smooths came with 18.
+# What a net's pass needs; and the resize with antialiasing, which the identity's correction needs.
 PLAIN_OPSET, RESIZING_OPSET = 13, 18
 # As `tensors.resize`: PyTorch's curve where it smooths, and nothing from beyond the edges.
 BICUBIC = {"mode": "cubic", "cubic_coeff_a": -0.5, "antialias": 1, "exclude_outside": 1}
@@ -134,15 +134,15 @@ def _to_multiple(graph: Graph, size: str | Tensor, stride: int) -> str | Tensor:
 def _fitted(graph: Graph, size: str | Tensor) -> str | Tensor:
     """Return the size of the small copy on which `forward.stylize` looks for what was lost."""
     if isinstance(size, Tensor):
-        fitted = fit((int(size[0]), int(size[1])), min(int(size.max()), SMALL_SIDE))
-        return size if min(fitted) < LEAST_SIDE else torch.tensor(fitted)
+        fitted = fit_within((int(size[0]), int(size[1])), SMALL_SIDE)
+        return size if min(fitted) < MIN_SIDE else torch.tensor(fitted)
     double, whole = TensorProto.DOUBLE, TensorProto.INT64
     longest = graph.add("Cast", graph.add("ReduceMax", size, keepdims=1), to=double)
     scale = graph.add("Div", torch.tensor([SMALL_SIDE], dtype=torch.float64), longest)
     scale = graph.add("Min", scale, torch.ones(1, dtype=torch.float64))
     scaled = graph.add("Mul", graph.add("Cast", size, to=double), scale)
     fitted = graph.add("Cast", graph.add("Round", scaled), to=whole)
-    narrow = graph.add("Less", graph.add("ReduceMin", fitted), torch.tensor(LEAST_SIDE))
+    narrow = graph.add("Less", graph.add("ReduceMin", fitted), torch.tensor(MIN_SIDE))
     return graph.add("Where", narrow, size, fitted)
 
 

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from nst.core.progress import warn
-from nst.core.tensors import fit, resize, size_of
+from nst.core.reports import BesideAlone, Figures
+from nst.core.tensors import fit_within, resize, size_of
 from nst.errors import InputError
 from nst.losses.metrics import (
     content_distance,
@@ -94,7 +96,7 @@ class Measurement:
             return
         size = size_of(stylized)
         if self.long_side:
-            size = fit(size, min(self.long_side, max(size)))
+            size = fit_within(size, self.long_side)
         if self.size is None:
             self.size = size
         original, stylized = resize(original, self.size), resize(stylized, self.size)
@@ -149,7 +151,7 @@ class Measurement:
                 for part, error in style_figures(features, self.style).items():
                     self._note(f"{name}style_{part}_error", error)
 
-    def figures(self) -> dict:
+    def figures(self) -> Figures:
         """Return the figures so far, ready for JSON; what could not be measured is left out.
 
         By lag: `warping_error`, `input_warping_error` (the clip's own), `warping_error_ratio` (the
@@ -184,9 +186,9 @@ class Measurement:
             }
             for lag, found in pairs.items()
         }
-        return figures
+        return cast(Figures, figures)
 
-    def _beside_alone(self, pairs: dict[str, list[dict]], means: dict[str, float]) -> dict:
+    def _beside_alone(self, pairs: dict[str, list[dict]], means: dict[str, float]) -> BesideAlone:
         names = ("detail", "style_mean_error", "style_covariance_error", "content_distance")
         beside: dict = {
             name: means[name] / max(means[f"alone_{name}"], 1e-12)
@@ -199,7 +201,7 @@ class Measurement:
         steps = pairs.get("1", [])
         trace = sum(pair["trace"] for pair in steps)
         beside["ghost"] = sum(pair["ghost"] for pair in steps) / trace if trace else 0.0
-        return beside
+        return cast(BesideAlone, beside)
 
 
 def _by_lag(pairs: dict[str, list[dict[str, float]]], key: str) -> dict[str, float]:

@@ -1,6 +1,5 @@
 """Pictures as images, and images as picture files."""
 
-import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nst.core.files import replacing
+from nst.core.files import check_place, replacing
 from nst.core.tensors import size_of, to_float, to_uint8
 from nst.errors import InputError
 from nst.media.color_profile import SRGB
@@ -80,7 +79,7 @@ def save_image(image: Tensor, path: Path, alpha: Tensor | None = None) -> None:
         InputError: the ending is unknown, the image too large for its kind, or the place cannot be
             written.
     """
-    check_writable(path)
+    check_place(path, "", WRITABLE)
     check_size(path, size_of(image))
     array = to_uint8(image)
     if alpha is not None:
@@ -107,20 +106,6 @@ def check_size(path: Path, size: tuple[int, int]) -> None:
             f"{path} would be {size[1]}x{size[0]} pixels, and {ending} holds {longest} at most: "
             "write .png, or give a smaller --long-side"
         )
-
-
-def check_writable(path: Path) -> None:
-    """Refuse a picture's path that could not be written.
-
-    Raises:
-        InputError: unknown ending, no such folder, or no right to write there.
-    """
-    if path.suffix.lower() not in WRITABLE:
-        raise InputError(f"{path} has no known ending: use one of {', '.join(WRITABLE)}")
-    if not path.parent.is_dir():
-        raise InputError(f"there is no folder {path.parent}: make it first")
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"the folder {path.parent} cannot be written: choose another")
 
 
 def center_crop(picture: Image.Image, size: int) -> Tensor:

@@ -7,6 +7,8 @@ Data only: nothing in the file can run. The metadata entry `nst` is JSON.
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -113,16 +115,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     Raises:
         InputError: no such file, cut short, of another kind, or one that could hold code.
     """
-    file = Path(path)
-    if str(path) in SHIPPED:
-        file = Path(str(resources.files("nst") / "models" / "pretrained" / f"{path}.safetensors"))
-    if not file.is_file():
-        shipped = f"{', '.join(SHIPPED[:-1])} or {SHIPPED[-1]}"
-        raise InputError(f"no checkpoint {file}: give a file that train.py made, or {shipped}")
-    try:
-        with safe_open(file, "pt") as archive:
-            description = json.loads((archive.metadata() or {})["nst"])
-            tensors = {key: archive.get_tensor(key) for key in archive.keys()}
+    with _opened(path) as (archive, description):
+        tensors = {key: archive.get_tensor(key) for key in archive.keys()}
         pictures = {
             name: tensors.pop(f"picture.{name}").numpy().tobytes()
             for name in description["styles"]
@@ -142,19 +136,47 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             encoder.load_state_dict(_part(tensors, "encoder."))
             encoder.eval().requires_grad_(False)
         styles, training = tuple(description["styles"]), description["training"]
-    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
-        raise InputError(
-            f"{file} is not a checkpoint of this tool, or is cut short: "
-            "give a .safetensors file that train.py made"
-        ) from error
     shapes = [codes.shape] if scaled is None else [codes.shape, *(part.shape for part in scaled)]
     fits = all(shape == (len(styles), net.code_length) for shape in shapes)
     fits = fits and len(scales) == (1 if scaled is None else len(scaled))
     fits = fits and list(scales) == sorted(set(scales)) and scales[0] > 0
     if not fits or styles[:1] != (IDENTITY,):
-        raise InputError(f"{file} has codes that do not fit its styles: train it again")
+        raise InputError(f"{path} has codes that do not fit its styles: train it again")
     net.eval().requires_grad_(False)
     return Checkpoint(net, codes, styles, training, pictures, encoder, scales, scaled)
+
+
+def styles_in(path: str | Path) -> list[str]:
+    """Return the names of a checkpoint's own styles, without the identity and without loading it.
+
+    Raises:
+        InputError: see `load_checkpoint`.
+    """
+    with _opened(path) as (_, description):
+        return [str(name) for name in description["styles"] if name != IDENTITY]
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[safe_open, dict]]:
+    """Give a checkpoint's file and its description; what is wrong with them becomes an InputError.
+
+    Args:
+        path: see `load_checkpoint`.
+    """
+    file = Path(path)
+    if str(path) in SHIPPED:
+        file = Path(str(resources.files("nst") / "models" / "pretrained" / f"{path}.safetensors"))
+    if not file.is_file():
+        shipped = f"{', '.join(SHIPPED[:-1])} or {SHIPPED[-1]}"
+        raise InputError(f"no checkpoint {file}: give a file that train.py made, or {shipped}")
+    try:
+        with safe_open(file, "pt") as archive:
+            yield archive, json.loads((archive.metadata() or {})["nst"])
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+        raise InputError(
+            f"{file} is not a checkpoint of this tool, or is cut short: "
+            "give a .safetensors file that train.py made"
+        ) from error
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

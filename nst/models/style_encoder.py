@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-LEAST_SIDE = 32  # the deepest stage has two pixels then
+MIN_SIDE = 32  # the deepest stage has two pixels then
 # Rows: lightness, blue-yellow and red-green differences of RGB.
 OPPONENT = torch.tensor([[0.299, 0.587, 0.114], [-0.169, -0.331, 0.5], [0.5, -0.419, -0.081]])
+REMEMBERED = 1000  # pictures over which `RunningNorm` averages
 PIXEL_SCALES = 4  # the pixels' statistics at full, half ... resolution
 
 
@@ -100,9 +101,8 @@ class RunningNorm(nn.Module):
     variance: Tensor
     seen: Tensor
 
-    def __init__(self, length: int, memory: int = 1000):
+    def __init__(self, length: int):
         super().__init__()
-        self.memory = memory
         self.register_buffer("mean", torch.zeros(length))
         self.register_buffer("variance", torch.zeros(length))
         self.register_buffer("seen", torch.zeros(()))
@@ -111,11 +111,11 @@ class RunningNorm(nn.Module):
         if self.training:
             with torch.no_grad():
                 self.seen += len(x)
-                share = len(x) / self.seen.clamp(max=self.memory)
+                weight = len(x) / self.seen.clamp(max=REMEMBERED)
                 step = x.mean(0) - self.mean
-                spread = x.var(0, correction=0) + (1 - share) * step.square()
-                self.variance.lerp_(spread, share)
-                self.mean += share * step
+                spread = x.var(0, correction=0) + (1 - weight) * step.square()
+                self.variance.lerp_(spread, weight)
+                self.mean += weight * step
         return ((x - self.mean) / self.variance.clamp_min(1e-6).sqrt()).clamp(-5, 5)
 
 

@@ -202,7 +202,7 @@ def shuffled_weight(weight: Tensor) -> Tensor:
 
 
 class _Norms:
-    """The norms of one pass, called in their order: each takes its share of the codes.
+    """The norms of one pass, called in their order: each takes its part of the codes.
 
     A weight map is pooled to the resolution of the layer that asks for it, once for each.
     """

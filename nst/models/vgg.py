@@ -96,12 +96,12 @@ class VGGFeatures(nn.Module):
         deepest = max(layers, key=LAYERS.index)
         if deepest not in self.convolutions:
             raise InputError(f"these VGG-19 weights end before {deepest}: give the whole file")
-        least = 2 ** (int(deepest[4]) - 1)
-        if min(image.shape[-2:]) < least:
+        minimum = 2 ** (int(deepest[4]) - 1)
+        if min(image.shape[-2:]) < minimum:
             height, width = image.shape[-2:]
             raise InputError(
                 f"a picture of {width}x{height} is too small for {deepest}: "
-                f"both sides must be at least {least} pixels"
+                f"both sides must be at least {minimum} pixels"
             )
         x = ((image - self.mean) / self.std).to(self.weight.dtype)
         x = x.contiguous(memory_format=torch.channels_last)

@@ -10,8 +10,8 @@ def widened(net: TransformerNet, codes: Tensor, factor: int) -> tuple[Transforme
     """Return a net with `factor` times the widths, and its codes, that paints the same pictures.
 
     Each channel is repeated and what reads it is divided (Chen et al., "Net2Net", 2016, section
-    2.3). The shares differ a little from channel to channel, so that training takes the copies
-    apart; as the copies are equal at first, only the sum of the shares matters.
+    2.3). The fractions differ a little from channel to channel, so that training takes the copies
+    apart; as the copies are equal at first, only their sum matters.
     """
     widths = tuple(factor * width for width in net.widths)
     wide = TransformerNet(widths, net.blocks, net.unshuffle)
@@ -23,8 +23,8 @@ def widened(net: TransformerNet, codes: Tensor, factor: int) -> tuple[Transforme
         if not inputs:
             return weight
         noise = torch.rand(*weight.shape[:2], factor, 1, 1, generator=generator) - 0.5
-        shares = (1 + noise - noise.mean(2, keepdim=True)) / factor
-        return (weight[:, :, None] * shares).flatten(1, 2)
+        fractions = (1 + noise - noise.mean(2, keepdim=True)) / factor
+        return (weight[:, :, None] * fractions).flatten(1, 2)
 
     state = {}
     for name, value in net.state_dict().items():

@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 # What the method saves grows with the channels, what it costs with the pixels; smaller maps than
 # one of its tiles are not worth it.
-LEAST_CHANNELS, LEAST_SIDE = 128, 8
+MIN_CHANNELS, MIN_SIDE = 128, 8
 
 
 class FrozenConvolution(nn.Conv2d):
     """A 3x3 convolution, zero-padded to the same size, that is not trained.
 
-    On a processor with AVX2 and no more, float32 maps of at least `LEAST_SIDE` pixels a side go to
-    at least `LEAST_CHANNELS` channels through NNPACK, which PyTorch has built in but does not
+    On a processor with AVX2 and no more, float32 maps of at least `MIN_SIDE` pixels a side go to
+    at least `MIN_CHANNELS` channels through NNPACK, which PyTorch has built in but does not
     choose by itself: Winograd's minimal filtering (Lavin and Gray, "Fast Algorithms for
     Convolutional Neural Networks", 2016) takes a fifth of the multiplications. Its maps are NCHW;
     they differ from the direct way's by some 1e-5 of the largest value.
@@ -28,7 +28,7 @@ class FrozenConvolution(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the maps (N, C', H, W) of maps (N, C, H, W); the gradient reaches `x` only."""
-        fits = self.out_channels >= LEAST_CHANNELS and min(x.shape[-2:]) >= LEAST_SIDE and len(x)
+        fits = self.out_channels >= MIN_CHANNELS and min(x.shape[-2:]) >= MIN_SIDE and len(x)
         if not fits or x.device.type != "cpu" or x.dtype != torch.float32 or not _winograd_pays():
             return super().forward(x)
         weight = self.weight.detach()

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nst.core.color import luminance
-from nst.core.tensors import fit, resize
+from nst.core.tensors import fit_within, resize
 from nst.errors import InputError
 from nst.models.weights import RAFT_FILES, find, load_raft
 
@@ -19,9 +19,9 @@ CPU = torch.device("cpu")
 # loses little.
 LONG_SIDE = {"raft": 512, "dis": 320}
 # DIS looks for patches on several scales and wants room for them.
-DIS_LEAST_SIDE = 32
+DIS_MIN_SIDE = 32
 # RAFT's features are an eighth of the picture and its pyramid halves those three times.
-RAFT_LEAST_SIDE = 128
+RAFT_MIN_SIDE = 128
 
 
 class FlowEstimator:
@@ -59,10 +59,10 @@ class FlowEstimator:
             (1, C, h, w) in [0, 1], made small: its lightness for DIS, its colors for RAFT.
         """
         height, width = image.shape[-2:]
-        size = fit((height, width), min(self.long_side, max(height, width)))
+        size = fit_within((height, width), self.long_side)
         if self.method == "raft":
             return resize(image.to(self.device), size)
-        height, width = (max(DIS_LEAST_SIDE, side) for side in size)
+        height, width = (max(DIS_MIN_SIDE, side) for side in size)
         return resize(luminance(image), (height, width)).cpu()
 
     def estimate(self, source: Tensor, target: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class FlowEstimator:
     def _raft_flow(self, source: Tensor, target: Tensor) -> Tensor:
         height, width = source.shape[-2:]
         # It takes multiples of 8 only.
-        bottom, right = (max(RAFT_LEAST_SIDE - n, -n % 8) for n in (height, width))
+        bottom, right = (max(RAFT_MIN_SIDE - n, -n % 8) for n in (height, width))
         margins = (0, right, 0, bottom)
         padded = [F.pad(x * 2 - 1, margins, mode="replicate") for x in (source, target)]
         return self._raft(*padded)[-1][..., :height, :width]

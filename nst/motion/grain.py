@@ -29,21 +29,30 @@ def grain(size: tuple[int, int], seed: int = 0) -> Tensor:
 
     The same numbers whatever the device that they are for.
     """
-    return _sheet(size, seed)[..., : size[0], : size[1]].contiguous()
+    return _sheet(size, seed)[..., : size[0], : size[1]]
 
 
 def _sheet(size: tuple[int, int], seed: int) -> Tensor:
-    """Return grain that is periodic, its sides (the periods) the next multiples of 16."""
+    """Return grain that is periodic, its sides (the periods) the next multiples of 16.
+
+    Channels last. Each noise is linear between the centers of its cells, and these are all on even
+    coordinates: the noises are added there, at a quarter of the pixels, and interpolated once.
+    """
     generator = torch.Generator().manual_seed(seed)
     rows, columns = (-(-side // max(CELLS)) for side in size)
-    total = torch.zeros(1, 3, rows * max(CELLS), columns * max(CELLS))
+    height, width = rows * max(CELLS) // 2 + 1, columns * max(CELLS) // 2 + 1
+    total = torch.zeros(1, 3, height, width)
     for cell in CELLS:
         count = max(CELLS) // cell
         noise = torch.randn(1, 3, rows * count, columns * count, generator=generator)
         noise = F.pad(noise, (1, 1, 1, 1), mode="circular")
-        large = F.interpolate(noise, scale_factor=cell, mode="bilinear", align_corners=False)
-        total += large[..., cell:-cell, cell:-cell]
-    return total / DIVISOR
+        steps = [(side - 1) * cell // 2 + 1 for side in size_of(noise)]
+        values = F.interpolate(noise, size=steps, mode="bilinear", align_corners=True)
+        begin = cell // 4  # half a cell lies beyond the sheet's edge
+        total += values[..., begin : begin + height, begin : begin + width]
+    total = (total / DIVISOR).contiguous(memory_format=torch.channels_last)
+    fine = F.interpolate(total, scale_factor=2, mode="bilinear", align_corners=False)
+    return fine[..., 1:-1, 1:-1]
 
 
 class MovingGrain:
@@ -52,11 +61,18 @@ class MovingGrain:
     Args:
         size: of the frames.
         device: the flow's and the result's.
+        amplitude: what `grain` is multiplied by.
     """
 
-    def __init__(self, size: tuple[int, int], seed: int = 0, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        size: tuple[int, int],
+        device: torch.device | str = "cpu",
+        amplitude: float = 1.0,
+    ):
         self.size = size
-        self._sheet = _sheet(size, seed).contiguous(memory_format=torch.channels_last).to(device)
+        sheet = amplitude * _sheet(size, seed=0)
+        self._sheet = sheet.contiguous(memory_format=torch.channels_last).to(device)
         # From each pixel to its place on the sheet (1, 2, h, w), as a flow is.
         self._offset: Tensor | None = None
         self._growth: Tensor

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from nst.core.device import dtype_name
 from nst.core.files import write_json
 from nst.optimize.optimizers import Step
 
@@ -25,7 +26,7 @@ class Record:
         self._head = {
             "options": asdict(config),
             "device": str(device),
-            "dtype": str(dtype).removeprefix("torch."),
+            "dtype": dtype_name(dtype),
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
             "python": platform.python_version(),

@@ -53,7 +53,7 @@ def optimize_video(
     dtype = choose_dtype(config.precision, device, gradients=True)
     styles = _load_styles(config)
     if config.report:
-        check_place(config.report, "--report")
+        check_place(config.report, "--report", [".json"])
     keep_memory()
     flow = None
     if config.flow != "none":

@@ -35,9 +35,9 @@ def option(
         instead_of: the option that it stands in place of; given as a flag it ends what a recipe
             says of that.
     """
-    metadata = {"help": help, "group": group, "metavar": metavar, "low": low, "high": high}
-    metadata |= {"choices": choices, "method": method, "needs": needs, "common": common}
-    metadata["instead_of"] = instead_of
+    metadata: dict[str, Any] = {"help": help, "group": group, "metavar": metavar}
+    metadata |= {"low": low, "high": high, "choices": choices, "common": common}
+    metadata |= {"method": method, "needs": needs, "instead_of": instead_of}
     return field(default=default, metadata=metadata)
 
 

@@ -17,6 +17,9 @@ from nst.options.shared import (
     VGG_HELP,
 )
 
+# Endings of what a run writes: the checkpoint, what it takes to resume, and the log's folder.
+CHECKPOINT, STATE, LOG = ".safetensors", ".state.pt", ".log"
+
 run_option = partial(option, group="run")
 start_option = partial(option, group="starting point")
 net_option = partial(option, group="net")

@@ -8,16 +8,16 @@ from torch import Tensor
 from nst.core.color import luminance
 from nst.core.tensors import size_of, stretch
 
-# Of the guided filter: its window reaches so far, in shares of the longer side, and edges of the
-# picture count from about this contrast (a standard deviation of a color) on.
+# The guided filter's radius, as a fraction of the longer side, and the contrast (a standard
+# deviation of a color) from which on it keeps an edge.
 REACH = 0.03
 CONTRAST = 0.02
-# An island of less than this share of the picture is taken for a mistake.
-LEAST_ISLAND = 0.002
+# An island that covers a smaller fraction of the picture is taken for a mistake.
+MIN_ISLAND = 0.002
 
 
 def guided_filter(masks: Tensor, small: Tensor, image: Tensor) -> Tensor:
-    """Draw coarse masks to the edges of a picture and bring them to its size.
+    """Upsample coarse masks to a picture's size, along its edges.
 
     In each small window a mask is written as a linear function of the picture's colors, a . x + b,
     and these functions are applied to the full picture. He et al., "Guided Image Filtering", 2010,
@@ -31,7 +31,7 @@ def guided_filter(masks: Tensor, small: Tensor, image: Tensor) -> Tensor:
     Returns:
         (1, K, H, W), in [0, 1], sum 1 over K.
     """
-    # The last one is what the others leave.
+    # The last mask is 1 minus the sum of the others.
     masks, x = masks[0, :-1], small[0]
     if not len(masks):
         return image.new_ones(1, 1, *image.shape[-2:])
@@ -95,7 +95,7 @@ def normalized(masks: Tensor) -> Tensor:
 
 
 def decided(masks: Tensor) -> Tensor:
-    """Raise probabilities to the fourth power: a pixel is of one region unless in real doubt."""
+    """Raise probabilities to the fourth power and normalize: most pixels then have one region."""
     return normalized((masks * masks).square_())
 
 
@@ -116,16 +116,16 @@ def color_plan(masks: Tensor, image: Tensor) -> Tensor:
 
 
 def without_islands(masks: Tensor) -> Tensor:
-    """Give what is too small to be meant to the next most likely region there."""
+    """Give islands that are too small to be real to the next most likely region there."""
     height, width = masks.shape[-2:]
-    least = LEAST_ISLAND * height * width
+    minimum = MIN_ISLAND * height * width
     label = masks[0].argmax(0).numpy()
     allowed = torch.ones_like(masks)
     for k in range(masks.shape[1]):
         region = (label == k).astype(np.uint8)
         count, parts, stats, _ = cv2.connectedComponentsWithStats(region, connectivity=8)
-        small = stats[:, cv2.CC_STAT_AREA] < least
-        small[0] = False  # that is what lies outside the region
+        small = stats[:, cv2.CC_STAT_AREA] < minimum
+        small[0] = False  # the pixels outside the region
         if small.any():
             allowed[0, k][torch.from_numpy(small[parts])] = 0
     return normalized(masks * allowed + 1e-6)

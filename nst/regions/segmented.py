@@ -1,43 +1,43 @@
-"""Masks of classes, frame by frame: found by a segmenter and carried along the motion."""
+"""Masks of classes, frame by frame: found by a segmenter and warped along the motion."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.core.tensors import fit, size_of, stretch
+from nst.core.tensors import fit_within, size_of, stretch
 from nst.models.deeplab import CLASSES, Segmenter
 from nst.motion.coherence import Motion
 from nst.regions.edges import decided, feathered, guided_filter, without_islands
 from nst.regions.spec import Regions, warn_of_unused
 
-# Masks are found and carried at so many pixels, then drawn to the edges of the full frame. What
-# a segmenter sees is coarser: its own grid has some 65.
-LOOK_SIDE, LONG_SIDE = 128, 256
-# Share of what was known of a place that a frame's news does not change, where it can be followed:
-# what comes and goes from one look to the next is averaged, and no look makes a mask jump.
+# Longer side, in pixels, of the segmenter's probabilities, and of the masks that are warped and
+# then upsampled along the edges of the full frame. The segmenter's own grid has some 65 cells.
+SEGMENTED_SIDE, LONG_SIDE = 128, 256
+# Weight of the earlier masks in the new ones, where the motion can be trusted: errors that come and
+# go from one search to the next are averaged, and no search makes a mask jump.
 MEMORY = 0.8
-# As much of that is kept even where the motion cannot be trusted: limbs are mostly there.
+# Fraction of that weight where the motion cannot be trusted: those are mostly limbs.
 DOUBTED = 0.5
-# A class is there from this share of the frame on.
-LEAST_SEEN = 0.002
+# A class was seen if it covers at least this fraction of a frame.
+MIN_SEEN = 0.002
 
 
 class SegmentedMasks:
-    """Masks of classes, found every few frames and carried along the motion between.
+    """Masks of classes, found every few frames and warped along the motion between.
 
     Args:
-        every: frames from one look to the next; a new shot is looked at at once.
+        every: frames from one search to the next; the first frame of a shot is always searched.
         feather: pixels over which regions fade into each other.
 
-    Whether the last frame was looked at is the attribute `looked`.
+    `searched` tells whether the segmenter saw the last frame.
     """
 
     def __init__(self, regions: Regions, segmenter: Segmenter, every: int, feather: float):
         self.regions, self.segmenter, self.every, self.feather = regions, segmenter, every, feather
         self._members = regions.membership()
-        self._last: Tensor | None = None  # the last look, carried on
-        self._masks: Tensor | None = None  # the mean of all looks, carried on
-        self._age, self.looked = 0, False
+        self._last: Tensor | None = None  # of the last search, warped to this frame
+        self._masks: Tensor | None = None  # the running mean of all searches
+        self._age, self.searched = 0, False
         self._seen = torch.zeros(len(CLASSES), dtype=torch.bool)
 
     def follow(self, frame: Tensor, motion: Motion | None = None) -> Tensor:
@@ -48,18 +48,17 @@ class SegmentedMasks:
             motion: from the last frame to this one; None begins anew.
         """
         frame = frame.cpu()
-        size = size_of(frame)
-        size = fit(size, min(LONG_SIDE, max(size)))
+        size = fit_within(size_of(frame), LONG_SIDE)
         self._age += 1
-        self.looked = motion is None or self._age >= self.every
+        self.searched = motion is None or self._age >= self.every
         if motion is None:
-            masks = last = self._look(frame, size)
+            masks = last = self._found(frame, size)
         else:
             last, masks = motion.warp(torch.cat([self._last, self._masks])).chunk(2)
-            last = self._look(frame, size) if self.looked else last
+            last = self._found(frame, size) if self.searched else last
             trusted = DOUBTED + (1 - DOUBTED) * motion.trusted(size).to(masks.device)
             masks = torch.lerp(last, masks, MEMORY * trusted)
-        if self.looked:
+        if self.searched:
             self._age = 0
         self._last, self._masks = last, masks
         small = F.interpolate(frame, size=size, mode="bilinear", antialias=True)
@@ -71,10 +70,10 @@ class SegmentedMasks:
         used = self._members @ self._seen.float()
         warn_of_unused(self.regions, used > 0, f"seen were {names}")
 
-    def _look(self, frame: Tensor, size: tuple[int, int]) -> Tensor:
-        coarse = fit(size, min(LOOK_SIDE, max(size)))
+    def _found(self, frame: Tensor, size: tuple[int, int]) -> Tensor:
+        coarse = fit_within(size, SEGMENTED_SIDE)
         classes = self.segmenter.probabilities(frame, coarse).cpu()
         counts = classes.argmax(1).flatten().bincount(minlength=len(CLASSES))
-        self._seen |= counts >= LEAST_SEEN * coarse[0] * coarse[1]
+        self._seen |= counts >= MIN_SEEN * coarse[0] * coarse[1]
         masks = (self._members @ classes.flatten(2)).view(1, -1, *coarse)
         return stretch(without_islands(masks), size)

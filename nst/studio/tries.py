@@ -28,7 +28,7 @@ from nst.regions.segmented import LEAST_SEEN
 from nst.styles.codes import Tune
 from nst.styles.spec import choose_checkpoint, names_of
 from nst.styles.tuning import code_tuner
-from nst.stylize.forward import LEAST_SIDE
+from nst.stylize.forward import MIN_SIDE
 from nst.stylize.images import picture_painter
 from nst.stylize.paint import Styles, mix_paint, placed, read_styles
 
@@ -102,7 +102,7 @@ class Tries:
             styles = read_styles(config)
             checkpoint, net = self._loaded(config, styles)
             content, alpha = self._content(config)
-            size = working_size(size_of(content), long_side, source, LEAST_SIDE)
+            size = working_size(size_of(content), long_side, source, MIN_SIDE)
             if draft:
                 size = fit(size, min(DRAFT_SIDE, max(size)))
             tune = self._tuner(config, checkpoint)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from nst.core.progress import warn
 from nst.errors import InputError
 from nst.models.checkpoint import IDENTITY, Checkpoint
 from nst.styles.pictures import load_style
@@ -15,8 +16,39 @@ from nst.styles.spec import ORIGINAL, StyleSpec, first_style, names_of, row_of
 # Pixels of a style picture's shorter side when its code is predicted: strokes are as large as in a
 # painting of this height.
 STYLE_SIDE = 256
+# Longer side of a picture, in pixels, in which strokes are as wide as in training.
+REFERENCE_SIDE = 640
 # A style picture (1, 3, H, W) and its predicted code (1, D) -> an improved code (1, D).
 Tune = Callable[[Tensor, Tensor], Tensor]
+
+
+def check_scale(checkpoint: Checkpoint, style_scale: float) -> None:
+    """Refuse a style scale of a checkpoint whose styles were trained at one scale only.
+
+    Raises:
+        InputError: says so.
+    """
+    if style_scale != 1 and checkpoint.scaled_codes is None and checkpoint.encoder is None:
+        raise InputError("this checkpoint knows one brush size: leave --style-scale out")
+
+
+def scale_at(scales: tuple[float, ...], style_scale: float, size: tuple[int, int]) -> float:
+    """Return the style scale of pictures of a size (height, width): strokes grow with them.
+
+    It is `style_scale` for a longer side of `REFERENCE_SIDE` pixels and in proportion for others,
+    within those that were trained; a warning says where that limits what the user asked for.
+
+    Args:
+        scales: those of the checkpoint, rising.
+    """
+    scale = style_scale * max(size) / REFERENCE_SIDE
+    nearest = min(max(scale, scales[0]), scales[-1])
+    if style_scale != 1 and scale != nearest:
+        warn(
+            f"--style-scale {style_scale:g} makes {scale:.2g} at this size; this checkpoint "
+            f"knows {scales[0]:g} to {scales[-1]:g}: taking {nearest:g}"
+        )
+    return nearest
 
 
 def style_code(

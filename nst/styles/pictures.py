@@ -76,7 +76,7 @@ def style_pictures(checkpoint: Checkpoint, style: StyleSpec) -> list[tuple[Tenso
     """Return the pictures (1, 3, H, W) that a blend's styles were taken from, and their weights.
 
     Raises:
-        InputError: the checkpoint does not carry one of them.
+        InputError: the checkpoint does not hold one of them.
     """
     pictures = []
     for name, weight in style.weights:

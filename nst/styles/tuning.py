@@ -13,14 +13,14 @@ from torch import Tensor
 
 from nst.core.device import choose_dtype
 from nst.core.progress import OnProgress, tracked
-from nst.core.tensors import fit, resize, size_of
+from nst.core.tensors import fit_within, resize, size_of
 from nst.losses.perceptual import content_loss, gram_matrix, style_loss, total_variation
 from nst.models.transformer_net import TransformerNet
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19_front
 
-# Of the contents while the code is tuned: the longer side at most, unless that is a strip.
-LONG_SIDE, LEAST_SIDE = 192, 32
+# Maximum of the contents' longer side while the code is tuned, and minimum of their shorter side.
+LONG_SIDE, MIN_SIDE = 192, 32
 CONTENT_LAYERS = ("relu3_1",)
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1")
 STYLE_WEIGHT, TV_WEIGHT, RATE = 10.0, 0.5, 0.1
@@ -79,5 +79,5 @@ def code_tuner(
 
 def _small(content: Tensor) -> Tensor:
     size = size_of(content)
-    long_side = max(LONG_SIDE, round(LEAST_SIDE * max(size) / min(size)))
-    return resize(content, fit(size, min(long_side, max(size))))
+    long_side = max(LONG_SIDE, round(MIN_SIDE * max(size) / min(size)))
+    return resize(content, fit_within(size, long_side))

@@ -14,7 +14,7 @@ from itertools import pairwise, zip_longest
 from nst.core.device import choose_device
 from nst.core.files import write_json
 from nst.core.progress import OnProgress, collected_warnings, tracked, warn
-from nst.core.reports import VideoReport
+from nst.core.reports import Figures, VideoReport
 from nst.core.threads import in_background
 from nst.errors import InputError
 from nst.media.camera import is_live
@@ -97,7 +97,7 @@ def film_report(
     painted: int,
     spent: float,
     begun: float,
-    figures: dict,
+    figures: Figures,
     warned: list[str],
 ) -> VideoReport:
     """Return what is to be said of a video that was joined.
@@ -232,7 +232,7 @@ def _paint_on(session: Session, first: int) -> None:
     parts.note(frames=stop)
 
 
-def join(session: Session) -> tuple[dict, Writers]:
+def join(session: Session) -> tuple[Figures, Writers]:
     """Write the video from its parts, with the source's times and sound.
 
     Returns:

@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.core.tensors import fit, resize, size_of
+from nst.core.tensors import fit_within, resize, size_of
 from nst.models.transformer_net import TransformerNet
 
-LEAST_SIDE = 16
-# Of `FoldedCodes`: the shorter side from which images are measured at half size; frames from one
-# measurement to the next, which is of the next style in turn; the weight of the new one.
+MIN_SIDE = 16  # shorter side, in pixels, that a net takes
+# `FoldedCodes` halves images whose shorter side has at least so many pixels. Every few frames it
+# measures one style again, each in its turn, and gives the new measurement this weight.
 MIN_HALVED, REFRESH_EVERY, REFRESH_WEIGHT = 128, 4, 0.5
 SMALL_SIDE = 160  # longer side of the copy on which the identity's error is measured
 
@@ -46,19 +46,22 @@ def stylize(
     if weights.ndim == 4 and _is_constant(weights):
         weights = weights[..., 0, 0]  # exactly the picture without a map
     mapped = weights.ndim == 4
-    shares = _identity_map(identity_weight, weights) if identity is not None else 0.0
-    seen = with_grain(image, None if grain is None else grain * (1 - shares))
+    fraction = _identity_map(identity_weight, weights) if identity is not None else 0.0
+    plain = isinstance(fraction, float) and not fraction
+    if grain is not None and not plain:
+        grain = grain * (1 - fraction)
+    seen = with_grain(image, grain)
     painted = net(seen.to(dtype), folded if mapped else codes, weights).float()
-    if identity is None or (isinstance(shares, float) and not shares):
+    if identity is None or plain:
         return painted
     size = size_of(image)
-    small = resize(image, fit(size, min(max(size), SMALL_SIDE)))
-    if min(small.shape[-2:]) < LEAST_SIDE:
+    small = resize(image, fit_within(size, SMALL_SIDE))
+    if min(small.shape[-2:]) < MIN_SIDE:
         small = image
     lost = small - net(small.to(dtype), identity, identity.new_ones(len(small), 1)).float()
     broad = F.avg_pool2d(F.pad(lost, (2, 2, 2, 2), mode="replicate"), 5, 1)
     broad = F.interpolate(broad, size=size, mode="bilinear", align_corners=False)
-    return (painted + shares * broad).clamp(0, 1)
+    return (painted + fraction * broad).clamp(0, 1)
 
 
 def _is_constant(weights: Tensor) -> bool:
@@ -110,7 +113,7 @@ class FoldedCodes:
 
         Args:
             image: (1, 3, H, W).
-            anew: a shot begins, or there is only this image.
+            anew: the image is the first of a shot.
         """
         if anew or self._folded is None:
             self._folded, self._time = self.net.folded(image.to(self.dtype), self.codes), 0

@@ -66,10 +66,10 @@ def followed(
         motion = motion.to(device) if motion else None
         noise = None
         if grain:
-            moving = moving or MovingGrain(size_of(image), device=device)
+            moving = moving or MovingGrain(size_of(image), device=device, amplitude=grain)
             # Without a tracker the grain is the canvas's own, and stands still.
             flow = (motion.flow, motion.validity) if motion else (None,)
-            noise = moving.follow(*flow).mul(grain)
+            noise = moving.follow(*flow)
         yield Scene(replace(frame, image=image), motion, weights, noise, shot)
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from nst.motion.grain import grain
 from nst.options.stylize import PictureConfig
 from nst.regions.edges import color_plan
 from nst.regions.masks import open_masks
-from nst.stylize.forward import LEAST_SIDE, stylize, with_grain
+from nst.stylize.forward import MIN_SIDE, stylize, with_grain
 from nst.stylize.paint import Paint, Styles, mix_paint, read_styles
 
 # Of a folder so many pictures at most are looked at when a style picture's code is tuned.
@@ -48,7 +49,7 @@ def one_pass_pictures(
     chosen = usable(
         [(*job, plan) for job, plan in zip(jobs, plans, strict=True)],
         config.long_side,
-        lambda size, source: working_size(size, config.long_side, source, LEAST_SIDE),
+        lambda size, source: working_size(size, config.long_side, source, MIN_SIDE),
     )
     sources = [source for (source, *_), _ in chosen]
     targets = tuple(target for (_, target, _), _ in chosen)
@@ -97,16 +98,19 @@ def picture_painter(
         InputError: the masks or the segmenter's weights cannot be found.
     """
     device, dtype = paint.device, paint.dtype
+
+    @lru_cache(maxsize=1)  # many folders have pictures of one size
+    def prepared(size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+        noise = grain(size).mul_(paint.grain).to(device) if paint.grain else None
+        return paint.for_size(size).codes, noise
+
     opened = open_masks(config, styles.regions, device, dtype, sources, segmenter=segmenter)
     with opened as masks:
 
         def painted(content: Tensor) -> tuple[Tensor, Tensor | None]:
             content = content.to(device)
-            size = size_of(content)
-            codes = paint.for_size(size).codes
-            weights = folded = noise = None
-            if paint.grain:
-                noise = grain(size).to(device) * paint.grain
+            codes, noise = prepared(size_of(content))
+            weights = folded = None
             if masks:
                 weights = masks.follow(content).to(device)
                 seen = with_grain(content, noise).to(dtype)

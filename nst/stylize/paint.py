@@ -8,18 +8,15 @@ import torch
 from torch import Tensor
 
 from nst.core.device import choose_device, choose_dtype
-from nst.core.progress import OnProgress, warn
+from nst.core.progress import OnProgress
 from nst.errors import InputError
 from nst.models.checkpoint import Checkpoint, interpolated_codes, load_checkpoint
 from nst.models.transformer_net import TransformerNet
 from nst.options.stylize import PictureConfig, VideoConfig
 from nst.regions.spec import Regions, regions_of
-from nst.styles.codes import Tune, style_codes
+from nst.styles.codes import Tune, check_scale, scale_at, style_codes
 from nst.styles.spec import StyleSpec, choose_checkpoint, parse_style, style_of
 from nst.styles.tuning import code_tuner
-
-# Longer side of a picture, in pixels, in which strokes are as wide as in training.
-REFERENCE_SIDE = 640
 
 
 @dataclass(frozen=True)
@@ -90,20 +87,10 @@ class Paint:
     style_scale: float = 1.0
 
     def for_size(self, size: tuple[int, int]) -> "Paint":
-        """Return the paint for images of a size (height, width): strokes grow with the picture.
-
-        The scale is `style_scale` for a longer side of `REFERENCE_SIDE`, and in proportion for
-        others, within those that were trained.
-        """
+        """Return the paint for images of a size (height, width), see `scale_at`."""
         if self.scaled_codes is None:
             return self
-        scale = self.style_scale * max(size) / REFERENCE_SIDE
-        if self.style_scale != 1 and not self.scales[0] <= scale <= self.scales[-1]:
-            nearest = min(max(scale, self.scales[0]), self.scales[-1])
-            warn(
-                f"--style-scale {self.style_scale:g} makes {scale:.2g} at this size; this "
-                f"checkpoint knows {self.scales[0]:g} to {self.scales[-1]:g}: taking {nearest:g}"
-            )
+        scale = scale_at(self.scales, self.style_scale, size)
         codes = interpolated_codes(self.scaled_codes, self.scales, scale)
         fade_to = (codes[-1:], self.fade_to[1]) if self.fade_to else None
         return replace(self, codes=codes[:-1], fade_to=fade_to)
@@ -135,7 +122,8 @@ def mix_paint(
     """
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
-    if tune is None:
+    check_scale(checkpoint, config.style_scale)
+    if tune is None and checkpoint.encoder and config.refine_steps:
         exact = placed(checkpoint.net, device, torch.float32)
         tune = code_tuner(exact, contents, config.refine_steps, config.precision, on_progress)
     options = config.strength, config.style_scale, tune
@@ -144,11 +132,7 @@ def mix_paint(
     if styles.fade_to:
         last, last_weight = style_codes(checkpoint, (styles.fade_to,), *options)
         fade_to = last.to(device), float(last_weight)
-    if checkpoint.scaled_codes is None:
-        named = checkpoint.encoder is None
-        if config.style_scale != 1 and named:
-            raise InputError("this checkpoint knows one brush size: leave --style-scale out")
-    else:
+    if checkpoint.scaled_codes is not None:
         every = (*styles.painted, styles.fade_to or styles.painted[0])
         at_scales = [style_codes(checkpoint, every, config.strength, s) for s in checkpoint.scales]
         scaled = torch.stack([found for found, _ in at_scales]).to(device)

@@ -22,11 +22,11 @@ from torch import Tensor
 
 from nst.core.files import replacing, write_json
 from nst.core.places import fitted_name, is_locked, lock, unlock
-from nst.core.unfinished import options_of, refuse_other_options
 from nst.errors import InputError
 from nst.media.lossless import LosslessWriter, read_lossless
 from nst.media.video_writer import FULL_DISK
 from nst.options.stylize import VideoConfig
+from nst.options.unfinished import options_of, refuse_other_options
 
 # What may differ between a run and the one that goes on with it.
 FREE = ("resume", "quiet", "plan", "part", "join", "workers")

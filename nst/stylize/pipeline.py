@@ -24,7 +24,7 @@ from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
 from nst.regions.masks import open_masks
 from nst.styles.codes import CrossFade
-from nst.stylize.forward import LEAST_SIDE
+from nst.stylize.forward import MIN_SIDE
 from nst.stylize.frames import followed, stylize_frames
 from nst.stylize.paint import Paint, Styles
 
@@ -56,7 +56,7 @@ class Source:
         self.live = is_live(str(config.input_video))
         self.position = 0
         self._open()
-        size = working_size(self.raw.info.size, config.long_side, config.input_video, LEAST_SIDE)
+        size = working_size(self.raw.info.size, config.long_side, config.input_video, MIN_SIDE)
         self.info: StreamInfo = replace(self.raw.info, size=size)
 
     def frames(self, first: int = 0, stop: int | None = None) -> Iterator[Frame]:

@@ -45,7 +45,7 @@ def _write_plan(
     config: VideoConfig, warned: list[str], on_progress: OnProgress | None
 ) -> VideoReport:
     begun, plan = time.perf_counter(), config.plan
-    check_place(plan, "--plan")
+    check_place(plan, "--plan", [".json"])
     if plan.exists():
         raise InputError(f"--plan {plan} is there already: add --part or --join, or delete it")
     with opened_session(config, None, "alone", on_progress) as session:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from nst.core.device import choose_device, choose_dtype
+from nst.core.device import choose_device, choose_dtype, dtype_name
 from nst.core.progress import OnProgress, Progress
 from nst.errors import InputError
 from nst.media.camera import is_live
@@ -145,7 +145,7 @@ def begun_record(config: VideoConfig, info: StreamInfo) -> dict:
     What the options' `auto` comes to here is settled in it: each part is to take the same.
     """
     device = choose_device(config.device)
-    precision = str(choose_dtype(config.precision, device)).removeprefix("torch.")
+    precision = dtype_name(choose_dtype(config.precision, device))
     flow = config.flow
     if flow == "auto":
         flow = FlowEstimator(flow, config.flow_long_side, device).method

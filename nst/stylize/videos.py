@@ -92,7 +92,7 @@ def measurement(
     """Return what measures the result: each frame for a report, a few otherwise."""
     if not config.report:
         return Measurement(FlowEstimator("dis"), SAMPLE_SIDE, SAMPLE_EVERY)
-    check_place(config.report, "--report")
+    check_place(config.report, "--report", [".json"])
 
     def pictures() -> list[tuple[Tensor, float]]:
         if styles.regions or styles.fade_to:

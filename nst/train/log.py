@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from nst.core.device import dtype_name
 from nst.core.progress import warn
 from nst.losses.metrics import ssim
 from nst.losses.perceptual import moment_errors
 from nst.media.images import center_crop
 from nst.models.checkpoint import IDENTITY
 from nst.models.transformer_net import TransformerNet
-from nst.options.train import TrainConfig
+from nst.options.train import LOG, TrainConfig
 from nst.train.datasets import open_content
 from nst.train.loss_nets import LossNet
 from nst.train.state import checkpoint_path
@@ -30,7 +31,7 @@ def describe(config: TrainConfig, dtype: torch.dtype, photos: int, processes: in
         "options": options,
         "photos": photos,
         "processes": processes,
-        "dtype": str(dtype).removeprefix("torch."),
+        "dtype": dtype_name(dtype),
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
@@ -42,7 +43,7 @@ class TrainingLog:
     def __init__(self, config: TrainConfig, styles: list[str]):
         from torch.utils.tensorboard import SummaryWriter
 
-        folder = config.log_dir or checkpoint_path(config).with_suffix(".log")
+        folder = config.log_dir or checkpoint_path(config).with_suffix(LOG)
         self.writer = SummaryWriter(str(folder))
         self.styles = styles
         options = json.dumps(asdict(config), default=str, indent=2)

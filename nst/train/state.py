@@ -1,18 +1,18 @@
 """What an interrupted training run needs to go on as if it had not been."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from nst.core.files import replacing
+from nst.core.files import check_place, replacing
 from nst.core.progress import warn
 from nst.errors import InputError
 from nst.models.checkpoint import Checkpoint, save_checkpoint
-from nst.options.train import TrainConfig
+from nst.options.train import CHECKPOINT, STATE, TrainConfig
+from nst.options.unfinished import refuse_other_options
 
 # What may differ between a run and the one that goes on with it: where things are, how long it
 # takes, how it is recorded and on what machine. What the pictures show is compared by itself.
@@ -35,7 +35,7 @@ def checkpoint_path(config: TrainConfig) -> Path:
 
 def state_path(config: TrainConfig) -> Path:
     """Return where the optimizer's state lies while a run is unfinished: beside the checkpoint."""
-    return checkpoint_path(config).with_suffix(".state.pt")
+    return checkpoint_path(config).with_suffix(STATE)
 
 
 def check_output(config: TrainConfig) -> None:
@@ -44,11 +44,7 @@ def check_output(config: TrainConfig) -> None:
     Raises:
         InputError: says which and why.
     """
-    output = checkpoint_path(config)
-    if output.suffix != ".safetensors":
-        raise InputError(f"--output is {output}: its ending must be .safetensors")
-    if not output.parent.is_dir() or not os.access(output.parent, os.W_OK):
-        raise InputError(f"the folder {output.parent} of --output is missing or cannot be written")
+    check_place(checkpoint_path(config), "--output", [CHECKPOINT])
     path = state_path(config)
     if config.resume and not path.is_file():
         raise InputError(f"--resume found no {path}: start the run without it")
@@ -86,12 +82,7 @@ def check_same_run(config: TrainConfig, run: dict) -> None:
         then, styles, photos = before["options"], before["styles"], before["photos"]
     except Exception as error:  # torch.load raises many kinds for a file that is not its own
         raise InputError(_does_not_fit(path)) from error
-    for name, value in run["options"].items():
-        if then.get(name) != value:
-            flag = f"--{name.replace('_', '-')}"
-            raise InputError(
-                f"--resume: {flag} was {then.get(name)} and is {value}; give the same options"
-            )
+    refuse_other_options(then, run["options"], "--resume")
     if styles.keys() != run["styles"].keys():
         raise InputError(
             f"--resume: the styles were {', '.join(styles)} and are {', '.join(run['styles'])}; "

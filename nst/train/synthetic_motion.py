@@ -16,9 +16,9 @@ from nst.core.color import luminance
 from nst.motion.warp import flow_validity, inside, warp
 
 GRID = 5  # points a side of the smooth random field
-SHIFT, ZOOM, DEGREES = 0.04, 0.04, 2.0  # at most; shares of the picture's side
+SHIFT, ZOOM, DEGREES = 0.04, 0.04, 2.0  # maximum, as fractions of the picture's side
 FIELD, LIGHT, NOISE = 0.008, 0.03, 2 / 255  # standard deviations
-STILL = 0.2  # share of the samples without motion: only the noise changes, and nothing may boil
+STILL = 0.2  # fraction of the samples without motion: only the noise changes, nothing may boil
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def second_frame(images: Tensor, seed: tuple[int, ...], places: range) -> Second
 
 
 def _coarse_field(random: np.random.Generator) -> np.ndarray:
-    """Return (3, GRID, GRID): flow, in shares of the side, x then y, and change of light."""
+    """Return (3, GRID, GRID): flow, as fractions of the side, x then y, and change of light."""
     line = np.linspace(-0.5, 0.5, GRID)
     x, y = np.meshgrid(line, line)
     angle, zoom = np.radians(random.uniform(-DEGREES, DEGREES)), random.uniform(-ZOOM, ZOOM)

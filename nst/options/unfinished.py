@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nst.errors import InputError
+from nst.options.field import flag_of
 
 
 def options_of(config: Any, free: Collection[str]) -> dict[str, Any]:
@@ -26,5 +27,6 @@ def refuse_other_options(before: dict[str, Any], now: dict[str, Any], flag: str)
     for name, value in now.items():
         if before.get(name) != value:
             raise InputError(
-                f"{flag}: {name} was {before.get(name)} and is {value}; give the same options"
+                f"{flag}: {flag_of(name)} was {before.get(name)} and is {value}; "
+                "give the same options"
             )
