@@ -24,7 +24,7 @@ from nst.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
 from nst.models.deeplab import CLASSES, Segmenter
 from nst.models.transformer_net import TransformerNet
 from nst.options.stylize import PictureConfig
-from nst.regions.segmented import LEAST_SEEN
+from nst.regions.segmented import MIN_SEEN
 from nst.styles.codes import Tune
 from nst.styles.spec import choose_checkpoint, names_of
 from nst.styles.tuning import code_tuner
@@ -182,7 +182,7 @@ class Tries:
         classes = self._classes(path)
         counts = np.bincount(classes.ravel(), minlength=len(CLASSES)) / classes.size
         found = {name: float(part) for name, part in zip(CLASSES, counts, strict=True)}
-        seen = [item for item in found.items() if item[1] >= LEAST_SEEN]
+        seen = [item for item in found.items() if item[1] >= MIN_SEEN]
         return dict(sorted(seen, key=lambda item: -item[1]))
 
     def class_at(self, path: Path, x: float, y: float) -> str:
