@@ -40,13 +40,12 @@ def open_masks(
     if regions is None:
         yield None
         return
-    video = isinstance(config, VideoConfig)
     with ExitStack() as files:
         if config.masks is None:
             segmenter = segmenter or Segmenter(config.segmenter, device, dtype)
-            every = config.segment_every if video else 1
+            every = config.segment_every if isinstance(config, VideoConfig) else 1
             yield SegmentedMasks(regions, segmenter, every, config.feather)
-        elif video:
+        elif isinstance(config, VideoConfig):
             streams = video_streams(regions, config.masks, rate, config.start, files, first)
             yield GivenMasks(regions, streams, config.feather, config.mirror)
         else:
