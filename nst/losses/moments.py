@@ -70,12 +70,22 @@ def style_distance(loss: str, moments: Moments, target: Moments) -> Tensor:
     """Return the relative distance (K,) of each region's style, averaged over the layers.
 
     Args:
-        loss: gram (Gatys et al. 2015) or wasserstein, between normal distributions of the features.
+        loss: moments, the errors of the means and of the centered covariances, added; gram (Gatys
+            et al. 2015), which the means dominate; or wasserstein, between normal distributions of
+            the features.
     """
     terms = []
     for layer, (mean, second) in target.items():
-        if loss == "gram":
-            terms.append(relative_error(moments[layer][1], second))
+        found_mean, found_second = moments[layer]
+        if loss == "moments":
+            covariance, found = (_covariance(*each) for each in ((mean, second), moments[layer]))
+            terms.append(relative_error(found_mean, mean) + relative_error(found, covariance))
+        elif loss == "gram":
+            terms.append(relative_error(found_second, second))
         else:
-            terms.append(wasserstein_distance(*moments[layer], mean, second))
+            terms.append(wasserstein_distance(found_mean, found_second, mean, second))
     return torch.stack(terms).mean(0)
+
+
+def _covariance(mean: Tensor, second: Tensor) -> Tensor:
+    return second - mean[..., :, None] * mean[..., None, :]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from nst.core.color import luminance, restore_color
+from nst.core.color import luminance, match_color, restore_color
 from nst.core.device import choose_device, choose_dtype, keep_memory
 from nst.core.files import make_folder
 from nst.core.progress import OnProgress, Progress, collected_warnings
@@ -66,9 +66,14 @@ def optimize_pictures(
     with collected_warnings() as warned:
         for (source, target, _), size in chosen:
             content, alpha = read_content(source, target, config.long_side or LONG_SIDE)
-            sources = Sources(resize(content, size), styles, content_masks, style_masks)
+            content = resize(content, size)
+            shapes = content
+            if config.preserve_color == "none" and not content_masks:
+                # What the content loss holds are the photo's shapes, not its colors too.
+                shapes = in_colors_of(content, styles, config.blend)
+            sources = Sources(shapes, styles, content_masks, style_masks)
             alpha = None if alpha is None else resize(alpha, size)
-            _optimize_to(sources, alpha, vgg, config, target, on_progress)
+            _optimize_to(sources, content, alpha, vgg, config, target, on_progress)
     targets = tuple(target for (_, target, _), _ in chosen)
     seconds = time.perf_counter() - begun
     return PictureReport(targets, seconds, tuple(warned), left_out(jobs, chosen))
@@ -76,6 +81,7 @@ def optimize_pictures(
 
 def _optimize_to(
     sources: Sources,
+    photo: Tensor,
     alpha: Tensor | None,
     vgg: VGGFeatures,
     config: PictureConfig,
@@ -100,21 +106,27 @@ def _optimize_to(
                 on_progress(Progress(target.name, count, total, "step", loss, done / work))
             log(count, last.step)
             if config.save_every and count % config.save_every == 0:
-                save_image(finished(last, sources, config), target, alpha)
+                save_image(finished(last, photo, config), target, alpha)
     except BaseException:
         if last is not None:
-            save_image(finished(last, sources, config), target, alpha)
+            save_image(finished(last, photo, config), target, alpha)
             record.write(complete=False)
         raise
-    save_image(finished(last, sources, config), target, alpha)
+    save_image(finished(last, photo, config), target, alpha)
     record.write(complete=True)
 
 
-def finished(last: ScaleStep, sources: Sources, config: PictureConfig) -> Tensor:
-    """Return the picture at the size of the content, in the colors that were asked for."""
-    content = sources.content
-    image = resize(last.step.image.cpu(), size_of(content))
-    return restore_color(image, content, config.preserve_color)
+def in_colors_of(content: Tensor, styles: list[Tensor], blend: Sequence[float] | None) -> Tensor:
+    """Return a content (1, 3, H, W) in the colors of its style, or of the blend of several."""
+    weights = blend or (1.0,) * len(styles)
+    pairs = zip(styles, weights, strict=True)
+    return sum(match_color(content, style) * weight for style, weight in pairs) / sum(weights)
+
+
+def finished(last: ScaleStep, photo: Tensor, config: PictureConfig) -> Tensor:
+    """Return the picture at the size of the photo, in the colors that were asked for."""
+    image = resize(last.step.image.cpu(), size_of(photo))
+    return restore_color(image, photo, config.preserve_color)
 
 
 def _start(config: PictureConfig, sources: Sources) -> Tensor:

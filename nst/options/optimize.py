@@ -59,9 +59,9 @@ class OptimizeOptions(StylePictureOptions):
     )
     loss: str = loss_option(
         "gram",
-        help="style loss: distance of Gram matrices, or Wasserstein distance of means and "
-        "covariances",
-        choices=("gram", "wasserstein"),
+        help="style loss: errors of means and covariances, distance of Gram matrices, or "
+        "Wasserstein distance",
+        choices=("moments", "gram", "wasserstein"),
     )
     style_layers: tuple[str, ...] = loss_option(
         (*STYLE_LAYERS, "relu5_1"),
