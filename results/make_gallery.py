@@ -3,8 +3,8 @@
     python -m results.make_gallery
 
 The first shows each painting beside a face, a street, a landscape and an animal in its style, the
-second the landscape at three brush sizes. `--checkpoint` shows the styles of another net, `--folder`
-puts the sheets elsewhere.
+second the landscape at three brush sizes. `--checkpoint` shows the styles of another net,
+`--folder` puts the sheets elsewhere.
 """
 
 import argparse

@@ -65,7 +65,7 @@ def test_terms_and_gradient_equal_the_formula_by_hand(random_vgg):
     torch.testing.assert_close(gradient, by_hand, rtol=1e-3, atol=1e-4 * by_hand.abs().max().item())
 
 
-@pytest.mark.parametrize("loss", ["gram", "wasserstein"])
+@pytest.mark.parametrize("loss", ["moments", "gram", "wasserstein"])
 @pytest.mark.parametrize("size, regions", [((64, 96), 0), ((65, 83), 2)])
 def test_tiles_have_the_gradient_of_the_whole(random_vgg, size, loss, regions):
     content, image = picture(*size), picture(*size, 1)
@@ -86,7 +86,7 @@ def test_computing_twice_changes_nothing(random_vgg):
     torch.testing.assert_close(gradient, plain)
 
 
-@pytest.mark.parametrize("loss", ["gram", "wasserstein"])
+@pytest.mark.parametrize("loss", ["moments", "gram", "wasserstein"])
 def test_gradient_is_the_slope_in_float64(vgg_state, loss):
     from nst.models.vgg import VGGFeatures
 

@@ -71,7 +71,7 @@ def test_a_region_of_one_pixel_does_not_vanish():
     assert layer_weights(mask, (8, 8), "relu2_1").sum() == 1
 
 
-@pytest.mark.parametrize("loss", ["gram", "wasserstein"])
+@pytest.mark.parametrize("loss", ["moments", "gram", "wasserstein"])
 def test_distance_is_0_for_itself_1_for_nothing_and_does_not_depend_on_scale(loss):
     style, other = noise(1, 3, 8, 8) + 1, noise(1, 3, 8, 8, seed=1) * 2
     assert style_distance(loss, moments(style), moments(style)).item() == pytest.approx(0, abs=1e-4)

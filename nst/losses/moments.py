@@ -70,7 +70,7 @@ def style_distance(loss: str, moments: Moments, target: Moments) -> Tensor:
     """Return the relative distance (K,) of each region's style, averaged over the layers.
 
     Args:
-        loss: moments, the errors of the means and of the centered covariances, added; gram (Gatys
+        loss: moments, the errors of the means and of the centered covariances; gram (Gatys
             et al. 2015), which the means dominate; or wasserstein, between normal distributions of
             the features.
     """
@@ -79,7 +79,8 @@ def style_distance(loss: str, moments: Moments, target: Moments) -> Tensor:
         found_mean, found_second = moments[layer]
         if loss == "moments":
             covariance, found = (_covariance(*each) for each in ((mean, second), moments[layer]))
-            terms.append(relative_error(found_mean, mean) + relative_error(found, covariance))
+            errors = relative_error(found_mean, mean) + relative_error(found, covariance)
+            terms.append(errors / 2)
         elif loss == "gram":
             terms.append(relative_error(found_second, second))
         else:

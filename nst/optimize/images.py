@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from nst.core.color import luminance, match_color, restore_color
@@ -68,9 +69,9 @@ def optimize_pictures(
             content, alpha = read_content(source, target, config.long_side or LONG_SIDE)
             content = resize(content, size)
             shapes = content
-            if config.preserve_color == "none" and not content_masks:
+            if config.preserve_color == "none":
                 # What the content loss holds are the photo's shapes, not its colors too.
-                shapes = in_colors_of(content, styles, config.blend)
+                shapes = in_colors_of(content, styles, config.blend, content_masks)
             sources = Sources(shapes, styles, content_masks, style_masks)
             alpha = None if alpha is None else resize(alpha, size)
             _optimize_to(sources, content, alpha, vgg, config, target, on_progress)
@@ -116,11 +117,25 @@ def _optimize_to(
     record.write(complete=True)
 
 
-def in_colors_of(content: Tensor, styles: list[Tensor], blend: Sequence[float] | None) -> Tensor:
-    """Return a content (1, 3, H, W) in the colors of its style, or of the blend of several."""
-    weights = blend or (1.0,) * len(styles)
-    pairs = zip(styles, weights, strict=True)
-    return sum(match_color(content, style) * weight for style, weight in pairs) / sum(weights)
+def in_colors_of(
+    content: Tensor, styles: list[Tensor], blend: Sequence[float] | None, masks: list[Tensor]
+) -> Tensor:
+    """Return a content (1, 3, H, W) in the colors of its style, of a blend, or of its regions'.
+
+    Args:
+        masks: (1, 1, h, w), where each style is, or the only one; none blends them everywhere.
+    """
+    if masks:
+        weights = [resize(mask, size_of(content)) for mask in masks]
+        styles = styles * len(masks) if len(styles) == 1 else styles
+    else:
+        weights = [torch.tensor(weight) for weight in blend or (1.0,) * len(styles)]
+    total = sum(weights)
+    mixed = sum(match_color(content, s) * w for s, w in zip(styles, weights, strict=True))
+    if not masks:
+        return mixed / total
+    # Where no region is, the content is as it was.
+    return mixed / total.clamp_min(1) + content * (1 - total).clamp_min(0)
 
 
 def finished(last: ScaleStep, photo: Tensor, config: PictureConfig) -> Tensor:
