@@ -141,7 +141,9 @@ class Pair:
         photo, picture = load_image(content), load_image(style)
         size = fit(tuple(photo.shape[-2:]), args.size)
         self.content, self.style = resize(photo, size).to(args.device), picture.to(args.device)
-        self.options = OptimizeOptions(loss="gram", steps=args.our_steps)
+        self.options = OptimizeOptions(
+            loss="gram", style_weight=4, tv_weight=10, steps=args.our_steps
+        )
         plan = plan_memory(size, self.options, args.device, torch.float32)
         target = style_target(self.vgg, [self.style], max(size), self.options)
         self.judge = build_objective(self.vgg, self.content, target, self.options, plan)

@@ -138,7 +138,10 @@ def test_a_still_video_stays_still_and_frames_by_themselves_do_not_follow(optimi
         Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(still / f"{i}.png")
 
     def change(name, **options):
-        results = pictures(optimize(name, input_video=str(still), steps=16, **options))
+        results = pictures(
+            # In the content's own colors: a palette would stretch the noise with them.
+            optimize(name, input_video=str(still), steps=16, preserve_color="histogram", **options)
+        )
         return np.mean([np.abs(a - b).mean() for a, b in zip(results, results[1:], strict=False)])
 
     tied = change("tied", temporal_weight=2000.0)

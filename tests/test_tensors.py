@@ -145,3 +145,14 @@ def test_matched_colors_have_the_references_mean_and_covariance():
 def test_matching_a_picture_with_itself_leaves_it():
     image = torch.rand(1, 3, 8, 9, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(match_color(image, image), image, rtol=0, atol=1e-5)
+
+
+def test_the_noise_of_a_gray_picture_is_not_stretched_to_a_palette():
+    noise = 0.002 * torch.randn(1, 3, 40, 40, generator=torch.Generator().manual_seed(1))
+    gray = torch.linspace(0.2, 0.8, 40).expand(1, 3, 40, 40)
+    palette = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(2))
+    matched = match_color(gray + noise, palette)
+    left = matched - match_color(gray, palette)
+    # A palette's deviation is 0.29: its map, were it not held back, would be 140 times the noise's.
+    assert left.std() < 12 * noise.std()
+    torch.testing.assert_close(matched.mean((2, 3)), palette.mean((2, 3)), rtol=0, atol=0.02)

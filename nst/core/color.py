@@ -5,6 +5,8 @@ from torch import Tensor
 
 # Rec. 601 luma, the weights of a sRGB-encoded picture's lightness.
 LUMA = (0.299, 0.587, 0.114)
+# Colors that vary less, along an axis, are stretched no further by `match_color`.
+MIN_DEVIATION = 0.05
 
 
 def luminance(image: Tensor) -> Tensor:
@@ -23,16 +25,21 @@ def keep_color(stylized: Tensor, content: Tensor) -> Tensor:
     return (content + luminance(stylized) - luminance(content)).clamp(0, 1)
 
 
-def match_color(image: Tensor, reference: Tensor) -> Tensor:
+def match_color(image: Tensor, reference: Tensor, measured: Tensor | None = None) -> Tensor:
     """Give an image (1, 3, H, W) the mean and the covariance of the colors of another.
 
     The linear map of Gatys et al., "Controlling Perceptual Factors in Neural Style Transfer", 2017,
     section 5.1.
+
+    Args:
+        measured: the image that the map is made for; None is `image` itself. With the first frame
+            of a video all of its frames take the same map.
     """
-    mean, covariance = _color_moments(image)
+    mean, covariance = _color_moments(image if measured is None else measured)
     wanted_mean, wanted = _color_moments(reference)
     # The symmetric map A with A covariance A = wanted: it moves colors the least.
-    root, inverse = _root(covariance, 0.5), _root(covariance, -0.5)
+    # Where an image has next to no color, what is stretched to a palette would be its noise.
+    root, inverse = (_root(covariance, power, MIN_DEVIATION**2) for power in (0.5, -0.5))
     matrix = inverse @ _root(root @ wanted @ root, 0.5) @ inverse
     flat = image[0].flatten(1).double()
     mapped = matrix @ (flat - mean) + wanted_mean
@@ -44,9 +51,9 @@ def _color_moments(image: Tensor) -> tuple[Tensor, Tensor]:
     return flat.mean(1, keepdim=True), flat.cov(correction=0)
 
 
-def _root(matrix: Tensor, power: float) -> Tensor:
+def _root(matrix: Tensor, power: float, least: float = 1e-8) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.clamp_min(1e-8).pow(power)) @ vectors.T
+    return (vectors * values.clamp_min(least).pow(power)) @ vectors.T
 
 
 def restore_color(stylized: Tensor, content: Tensor, how: str) -> Tensor:

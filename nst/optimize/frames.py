@@ -25,6 +25,7 @@ from nst.optimize.coarse_to_fine import (
     paint,
     scale_sizes,
 )
+from nst.optimize.colors import in_colors_of
 from nst.optimize.frame_store import FrameStore
 from nst.optimize.memory import plan_memory
 from nst.optimize.objective import FeatureTarget, StyleTarget, picture_features, picture_moments
@@ -50,7 +51,7 @@ class FramePainter:
         self.config, self.store, self.vgg, self.styles, self.flow = config, store, vgg, styles, flow
         weight = vgg.weight
         self.device = weight.device
-        first = store.content(0).to(self.device)
+        self._measured = first = store.content(0).to(self.device)
         self.plan = plan_memory(size_of(first), config, self.device, weight.dtype)
         recolor = first if config.preserve_color == "histogram" else None
         self.style = style_target(
@@ -68,6 +69,8 @@ class FramePainter:
         content = store.content(number).to(self.device)
         earlier = self._earlier(pass_number, number)
         warped = warp_earlier(content, earlier, self.flow) if earlier and self.flow else None
+        if config.preserve_color == "none":
+            content = in_colors_of(content, self.styles, config.blend, measured=self._measured)
         if pass_number > 1:
             own = store.result(pass_number - 1, number).to(self.device)
             if warped is None:  # the first frame of a pass has no earlier one to agree with

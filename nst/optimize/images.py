@@ -10,10 +10,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
-from nst.core.color import luminance, match_color, restore_color
+from nst.core.color import luminance, restore_color
 from nst.core.device import choose_device, choose_dtype, keep_memory
 from nst.core.files import make_folder
 from nst.core.progress import OnProgress, Progress, collected_warnings
@@ -33,6 +32,7 @@ from nst.optimize.coarse_to_fine import (
     optimize_image,
     scale_sizes,
 )
+from nst.optimize.colors import in_colors_of
 from nst.optimize.record import Record, open_log
 from nst.options.stylize import PictureConfig
 
@@ -115,27 +115,6 @@ def _optimize_to(
         raise
     save_image(finished(last, photo, config), target, alpha)
     record.write(complete=True)
-
-
-def in_colors_of(
-    content: Tensor, styles: list[Tensor], blend: Sequence[float] | None, masks: list[Tensor]
-) -> Tensor:
-    """Return a content (1, 3, H, W) in the colors of its style, of a blend, or of its regions'.
-
-    Args:
-        masks: (1, 1, h, w), where each style is, or the only one; none blends them everywhere.
-    """
-    if masks:
-        weights = [resize(mask, size_of(content)) for mask in masks]
-        styles = styles * len(masks) if len(styles) == 1 else styles
-    else:
-        weights = [torch.tensor(weight) for weight in blend or (1.0,) * len(styles)]
-    total = sum(weights)
-    mixed = sum(match_color(content, s) * w for s, w in zip(styles, weights, strict=True))
-    if not masks:
-        return mixed / total
-    # Where no region is, the content is as it was.
-    return mixed / total.clamp_min(1) + content * (1 - total).clamp_min(0)
 
 
 def finished(last: ScaleStep, photo: Tensor, config: PictureConfig) -> Tensor:

@@ -49,16 +49,16 @@ class OptimizeOptions(StylePictureOptions):
     """How pixels are optimized."""
 
     style_weight: float = loss_option(
-        4.0, help="weight of the style loss", metavar="WEIGHT", low=0, common=True
+        15.0, help="weight of the style loss", metavar="WEIGHT", low=0, common=True
     )
     content_weight: float = loss_option(
         1.0, help="weight of the content loss", metavar="WEIGHT", low=0, common=True
     )
     tv_weight: float = loss_option(
-        10.0, help="weight of the total variation loss, which smooths", metavar="WEIGHT", low=0
+        5.0, help="weight of the total variation loss, which smooths", metavar="WEIGHT", low=0
     )
     loss: str = loss_option(
-        "gram",
+        "moments",
         help="style loss: errors of means and covariances, distance of Gram matrices, or "
         "Wasserstein distance",
         choices=("moments", "gram", "wasserstein"),
