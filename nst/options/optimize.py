@@ -118,7 +118,7 @@ class OptimizeVideoOptions(OptimizeOptions):
         40, help="optimizer steps of each frame after the first", metavar="STEPS", low=1
     )
     temporal_weight: float = video_option(
-        300.0, help="weight of the temporal loss on pixels", metavar="WEIGHT", low=0
+        1000.0, help="weight of the temporal loss on pixels", metavar="WEIGHT", low=0
     )
     temporal_feature_weight: float = video_option(
         1.0,
