@@ -47,7 +47,7 @@ def test_a_line_says_kind_range_and_default():
         "- **`--long-side PIXELS`**: longer side of the result; none keeps the size; at least 16\n",
         "- `--strength FRACTION`: from 0, the input as it is, to 1, the full style; ",
         "- `--[no-]keep-audio`: copy the sound [on]\n",
-        "- `--loss gram|wasserstein`: ",
+        "- `--loss moments|gram|wasserstein`: ",
         "- `--lags FRAMES ...`: ",
         "at least 0; only with `--method one-pass` [20]\n",
         "Optimized video, only with `--method optimize`:\n",
