@@ -20,10 +20,9 @@ from nst.commands.list_styles import thumbnail
 from nst.core.tensors import resize, size_of, to_float
 from nst.media.images import read_picture, save_image
 from nst.models.checkpoint import load_checkpoint
-from nst.styles.codes import style_code
+from nst.styles.codes import scale_at, style_code
 from nst.styles.spec import parse_style
 from nst.stylize.forward import stylize
-from nst.stylize.paint import REFERENCE_SIDE
 from results.make_page import smaller
 
 PAINTED = 768  # pixels a side, shown at a third
@@ -41,7 +40,8 @@ def main() -> None:
         content = to_float(np.array(ImageOps.fit(Image.fromarray(photo), (PAINTED, PAINTED))))
         row = [thumbnail(Image.fromarray(photo))]
         for style in styles:
-            code = style_code(checkpoint, parse_style(style), scale=PAINTED / REFERENCE_SIDE)
+            scale = scale_at(checkpoint.scales, 1.0, (PAINTED, PAINTED))
+            code = style_code(checkpoint, parse_style(style), scale=scale)
             painted = stylize(checkpoint.net, content, code, torch.float32)
             painting = thumbnail(read_picture(BytesIO(checkpoint.pictures[style])))
             row += [painting, resize(painted, size_of(painting))]
