@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from nst.commands.evaluate import read_flow
 from nst.media.images import load_image
 from nst.motion.flow import FlowEstimator
+from nst.motion.true_flow import read_flow
 from nst.motion.warp import resize_flow
 
 

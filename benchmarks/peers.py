@@ -51,14 +51,15 @@ from benchmarks.peer_methods import (
 )
 from nst.commands.run import run
 from nst.core.device import choose_dtype
+from nst.core.files import check_place
 from nst.core.tensors import fit, resize, to_float, to_uint8
 from nst.errors import InputError
 from nst.losses.style_figures import style_reference
 from nst.losses.video_metrics import Measurement
 from nst.media.folders import list_pictures
 from nst.media.images import (
+    WRITABLE,
     center_crop,
-    check_writable,
     load_image,
     read_picture,
     save_image,
@@ -228,7 +229,7 @@ class Comparison:
 def compare(config: PeersConfig) -> str:
     """Run all methods, write the sheet and return the table."""
     if config.sheet:
-        check_writable(config.sheet)
+        check_place(config.sheet, "--sheet", WRITABLE)
     methods, photos, clip = choose_methods(config), find_photos(config), config.clip or SAMPLE
     with open_video(clip) as reader:
         side = min(config.size, max(reader.info.size))
