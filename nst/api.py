@@ -30,7 +30,7 @@ from nst.options.optimize import OPTIMIZE
 from nst.options.shared import PRECISIONS
 from nst.options.stylize import ONE_PASS, PictureConfig, VideoConfig
 from nst.options.train import TrainConfig
-from nst.options.values import kind_of
+from nst.options.values import Timed, kind_of
 from nst.styles.spec import names_of
 from nst.stylize.forward import MIN_SIDE
 from nst.stylize.images import picture_painter
@@ -167,9 +167,12 @@ def run_video(
             return optimize_video(config, on_frame, on_progress)
         from nst.stylize.film import keeps_parts, paint_film
         from nst.stylize.plan import planned_film
+        from nst.stylize.preview import preview
         from nst.stylize.videos import one_pass_video
 
         choose_device(config.device)  # one that is absent is refused before anything is read
+        if config.preview or config.preview_styles:
+            return preview(config, on_progress)
         if config.plan or config.part or config.join:
             return planned_film(config, on_frame, on_progress)
         if keeps_parts(config, on_frame):
@@ -276,7 +279,7 @@ def _config(kind: type[Config], **values: Any) -> Config:
         several: Any = (
             value if many and not isinstance(value, str | Path | int | float) else [value]
         )
-        converted = tuple(Path(item) if of is Path else item for item in several)
+        converted = tuple(of(item) if of in (Path, Timed) else item for item in several)
         values[name] = converted if many else converted[0]
     return kind(**values)
 

@@ -8,18 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from nst.commands.list_styles import (
-    COLUMNS,
-    LABEL_HEIGHT,
-    MARGIN,
-    PAINTED_SIDE,
-    SIDE,
-    catalogue,
-    sheet,
-)
+from nst.commands.list_styles import COLUMNS, PAINTED_SIDE, SIDE, catalogue, sheet
 from nst.core.tensors import to_float
 from nst.errors import InputError
 from nst.media.images import read_picture, small_jpeg
+from nst.media.sheet import LINE_HEIGHT, MARGIN
 from nst.models.checkpoint import SHIPPED, load_checkpoint, save_checkpoint
 from nst.options.tools import CatalogueConfig
 from nst.styles.codes import style_code
@@ -53,10 +46,10 @@ def test_a_sheet_has_each_style_picture_above_the_photo_in_that_style(tiny, tmp_
     )
     assert catalogue(config).splitlines() == ["two: wave", "two: scream"]
     found = np.asarray(read_picture(output)).astype(int)
-    top = LABEL_HEIGHT + MARGIN
+    top = LINE_HEIGHT + MARGIN
     for i, (name, color) in enumerate(colors.items()):
         column = found[:, MARGIN + i * PITCH :][:, :SIDE]
-        assert (column[:LABEL_HEIGHT] < 128).any() and (column[LABEL_HEIGHT:top] == 255).all()
+        assert (column[:LINE_HEIGHT] < 128).any() and (column[LINE_HEIGHT:top] == 255).all()
         assert np.abs(column[top : top + SIDE] - color).max() <= 3  # it went through a JPEG
         painted = stylize(
             tiny.net, to_float(levels), style_code(tiny, parse_style(name)), torch.float32
@@ -73,7 +66,7 @@ def test_many_styles_fill_rows_and_a_new_checkpoint_begins_another(tiny):
     names = ("identity", *(f"style{i}" for i in range(COLUMNS + 1)))
     many = replace(tiny, styles=names, codes=tiny.codes[:1].expand(len(names), -1))
     image = sheet({"many": many, "tiny": tiny}, torch.rand(1, 3, PAINTED_SIDE, PAINTED_SIDE))
-    row = LABEL_HEIGHT + MARGIN + PITCH
+    row = LINE_HEIGHT + MARGIN + PITCH
     assert image.shape == (1, 3, 3 * row + MARGIN, MARGIN + COLUMNS * PITCH)
     filled = [
         [(image[..., i * row : (i + 1) * row, MARGIN + j * PITCH :][..., :SIDE] < 1).any().item()

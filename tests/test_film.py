@@ -71,7 +71,14 @@ def test_kept_images_come_back_exactly(tmp_path, deep):
 @pytest.mark.filterwarnings("ignore:finished parts are kept")
 @pytest.mark.parametrize(
     "options, count",
-    [({}, 1), ({}, 9), ({}, 17), ({"style_to": "scream"}, 12), ({"temporal_blend": 0.0}, 9)],
+    [
+        ({}, 1),
+        ({}, 9),
+        ({}, 17),
+        ({"style_to": "scream"}, 12),
+        ({"style": None, "style_at": "2f wave, 14f scream", "strength_at": "0 0.3, 0.5 1"}, 9),
+        ({"temporal_blend": 0.0}, 9),
+    ],
 )
 def test_an_interrupted_run_goes_on_to_the_same_video(
     film_config, tmp_path, monkeypatch, options, count

@@ -6,14 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import media
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from nst.errors import InputError
 from nst.options.stylize import PictureConfig, VideoConfig
-from nst.styles.codes import STYLE_SIDE, CrossFade, style_code, style_codes
+from nst.styles.codes import STYLE_SIDE, style_code, style_codes
 from nst.styles.pictures import load_style
 from nst.styles.spec import StyleSpec, choose_checkpoint, parse_style, picture_style, style_of
 from nst.stylize.paint import read_styles
@@ -300,20 +299,9 @@ def test_a_checkpoint_without_encoder_knows_its_own_styles_only(tiny, two):
 def test_pictures_choose_their_checkpoint(options, name):
     styles = read_styles(VideoConfig(input_video="in.mp4", **options))
     given = options.get("checkpoint")
-    assert choose_checkpoint(given, (*styles.painted, styles.fade_to), "fast") == name
+    assert choose_checkpoint(given, styles.keys, "fast") == name
 
 
 def test_pictures_of_no_blend_weigh_alike():
     style = picture_style(["a.png", Path("b")])
     assert style == StyleSpec(((Path("a.png"), 0.5), (Path("b"), 0.5)))
-
-
-def test_a_cross_fade_goes_evenly_from_end_to_end():
-    fade = CrossFade(torch.zeros(1, 2), 1.0, torch.ones(1, 2), 0.0, 5)
-    for index in range(5):
-        code, share = fade.at(index)
-        np.testing.assert_allclose(code, index / 4)
-        assert share == pytest.approx(1 - index / 4)
-    assert fade.at(9)[1] == 0
-    with pytest.raises(InputError, match="length"):
-        CrossFade(torch.zeros(1, 2), 0, torch.ones(1, 2), 0, None)

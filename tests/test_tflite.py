@@ -49,7 +49,7 @@ class Writer:
 def file_of(tensors: list[tuple[str, np.ndarray | None, tuple[int, ...]]]) -> bytes:
     """Return a file with a buffer for each tensor, the empty one of TensorFlow before them."""
     writer = Writer()
-    kinds = {"float32": None, "int32": 2}
+    kinds = {"float32": None, "float16": 1, "int32": 2}
 
     def row(i, name, values, shape):
         return [
@@ -88,6 +88,12 @@ def test_float_constants_are_read_by_name():
     assert set(tensors) == {"net/weights", "net/bias"}
     assert np.array_equal(tensors["net/weights"].numpy(), WEIGHTS)
     assert np.array_equal(tensors["net/bias"].numpy(), BIAS)
+
+
+def test_half_precision_is_read_as_float32():
+    half = WEIGHTS.astype(np.float16)
+    (found,) = read_tensors(file_of([("net/weights", half, (3, 2, 2))])).values()
+    assert found.numpy().dtype == np.float32 and np.array_equal(found.numpy(), half)
 
 
 def test_a_file_cut_short_anywhere_is_refused_or_lacks_nothing():

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from nst.core.files import check_place
@@ -14,6 +13,7 @@ from nst.core.progress import bars, tracked
 from nst.core.tensors import resize, size_of, to_float
 from nst.errors import InputError
 from nst.media.images import WRITABLE, read_picture, save_image
+from nst.media.sheet import framed, grid, stacked, tile
 from nst.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
 from nst.motion.grain import grain
 from nst.options.tools import CatalogueConfig
@@ -22,7 +22,7 @@ from nst.styles.spec import names_of, parse_style
 from nst.stylize.forward import stylize
 
 COLUMNS = 7
-SIDE, MARGIN, LABEL_HEIGHT, LETTERS = 256, 4, 26, 17  # in pixels
+SIDE = 256  # of a tile's pictures, in pixels
 PAINTED_SIDE = 512  # of the photo: one of 256 is small for a brush
 
 
@@ -58,11 +58,7 @@ def sheet(checkpoints: dict[str, Checkpoint], content: Tensor, quiet: bool = Tru
     with bars(quiet) as on_progress:
         for name, style in tracked(jobs, "painting", len(jobs), "style", on_progress):
             tiles[name].append(_tile(name, checkpoints[name], style, content))
-    rows = [row[i : i + COLUMNS] for row in tiles.values() for i in range(0, len(row), COLUMNS)]
-    width = max(len(row) for row in rows) * (SIDE + MARGIN)
-    lines = [torch.cat(row, 3) for row in rows]
-    lines = [F.pad(line, (0, width - line.shape[3], 0, 0), value=1.0) for line in lines]
-    return F.pad(torch.cat(lines, 2), (MARGIN, 0, 0, MARGIN), value=1.0)
+    return framed(stacked([grid(row, COLUMNS) for row in tiles.values() if row]))
 
 
 def _photo(path: Path | None) -> Tensor:
@@ -80,21 +76,14 @@ def thumbnail(picture: Image.Image, side: int = SIDE) -> Tensor:
 
 def _tile(name: str, checkpoint: Checkpoint, style: str, content: Tensor) -> Tensor:
     """Return name, style picture where there is one, and the photo in that style."""
-    parts = [_label(f"{name}: {style}")]
+    images = []
     if checkpoint.pictures:
         blank = Image.new("RGB", (SIDE, SIDE), "white")
         file = checkpoint.pictures.get(style)
-        parts.append(thumbnail(read_picture(BytesIO(file)) if file else blank))
+        images.append(thumbnail(read_picture(BytesIO(file)) if file else blank))
     size = size_of(content)
     code = style_code(checkpoint, parse_style(style), scale=scale_at(checkpoint.scales, 1.0, size))
     noise = grain(size) * checkpoint.grain if checkpoint.grain else None
     painted = stylize(checkpoint.net, content, code, torch.float32, grain=noise)
-    parts.append(resize(painted, (SIDE, SIDE)))
-    return torch.cat([F.pad(part, (0, MARGIN, 0, MARGIN), value=1.0) for part in parts], 2)
-
-
-def _label(text: str) -> Tensor:
-    strip = Image.new("RGB", (SIDE, LABEL_HEIGHT), "white")
-    font = ImageFont.load_default(LETTERS)
-    ImageDraw.Draw(strip).text((MARGIN, LABEL_HEIGHT // 2), text, "black", font, anchor="lm")
-    return to_float(np.array(strip))
+    images.append(resize(painted, (SIDE, SIDE)))
+    return tile(f"{name}: {style}", images)

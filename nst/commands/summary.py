@@ -7,7 +7,8 @@ def video_summary(report: VideoReport) -> str:
     """Return what a stylized video is and where it was written, in one line."""
     if report.note:
         return report.note
-    parts = [f"wrote {report.output}" if report.output else "", in_words(report.figures)]
+    paths = " and ".join(str(path) for path in (report.output, report.compare) if path)
+    parts = [f"wrote {paths}" if paths else "", in_words(report.figures)]
     return "; ".join(filter(None, parts))
 
 

@@ -75,6 +75,7 @@ class VideoReport:
         masks: where the masks were written, if they were.
         complete: False when `on_frame` ended it early.
         note: what was done in place of writing a video.
+        compare: where the comparison was written, if it was.
     """
 
     output: Path | None
@@ -87,6 +88,7 @@ class VideoReport:
     masks: Path | None = None
     complete: bool = True
     note: str = ""
+    compare: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,15 @@ import torch
 from torch import Tensor
 
 IDENTIFIER = b"TFL3"
-FLOAT32 = 0
+FLOATS = {0: "<f4", 1: "<f2"}  # TensorFlow's numbers of types, and NumPy's names
 MODEL_SUBGRAPHS, MODEL_BUFFERS, SUBGRAPH_TENSORS, BUFFER_DATA = 2, 4, 0, 0
 TENSOR_SHAPE, TENSOR_TYPE, TENSOR_BUFFER, TENSOR_NAME = range(4)
 
 
 def read_tensors(data: bytes) -> dict[str, Tensor]:
-    """Return the float32 constants of a TensorFlow Lite file by their names.
+    """Return the constants of a TensorFlow Lite file by their names, as float32.
+
+    Those that are neither float32 nor float16 are left out.
 
     Raises:
         ValueError: it is no such file, or is cut short.
@@ -36,10 +38,11 @@ def read_tensors(data: bytes) -> dict[str, Tensor]:
             number = _field(data, table, TENSOR_BUFFER)
             buffer = buffers[_unsigned(data, number) if number else 0]
             content = _vector(data, buffer, BUFFER_DATA, 1)
-            if content and (data[kind] if kind else FLOAT32) == FLOAT32:
+            floats = FLOATS.get(data[kind] if kind else 0)
+            if content and floats:
                 name = _vector(data, table, TENSOR_NAME, 1).decode()
                 shape = np.frombuffer(_vector(data, table, TENSOR_SHAPE, 4), "<i4").tolist()
-                values = np.frombuffer(content, "<f4").astype(np.float32)
+                values = np.frombuffer(content, floats).astype(np.float32)
                 tensors[name] = torch.from_numpy(values.reshape(shape))
     except (struct.error, IndexError, ValueError) as error:
         raise ValueError(f"a TensorFlow Lite file that cannot be read: {error}") from error

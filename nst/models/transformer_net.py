@@ -97,11 +97,24 @@ class TransformerNet(nn.Module):
             image: (1, 3, H, W).
             codes: (K, D).
         """
+        return with_statistics(codes, self.statistics(image, codes))
+
+    @torch.no_grad()
+    def statistics(self, image: Tensor, codes: Tensor) -> Tensor:
+        """Return what the norms find when all of the image takes a style, for `with_statistics`.
+
+        Args:
+            image: (1, 3, H, W).
+            codes: (K, D).
+
+        Returns:
+            (K, D): 1 / deviation in the place of each scale, mean / deviation in that of the shift.
+        """
         whole = codes.new_ones(1, 1)
         norms = [_Norms(code[None], whole, self.norm_channels, self.stride) for code in codes]
         for each in norms:
             self._paint(image, each)
-        return torch.stack([each.folded() for each in norms])
+        return torch.stack([each.statistics() for each in norms])
 
     def forward(self, image: Tensor, codes: Tensor, weights: Tensor) -> Tensor:
         """Stylize.
@@ -173,6 +186,12 @@ class TransformerNet(nn.Module):
             )
 
 
+def with_statistics(codes: Tensor, statistics: Tensor) -> Tensor:
+    """Return the codes (K, D) of norms whose statistics (K, D) are known, see `folded`."""
+    (scales, shifts), (inverses, means) = codes.chunk(2, 1), statistics.chunk(2, 1)
+    return torch.cat([scales * inverses, shifts - scales * means], 1)
+
+
 def affine_steps(codes: Tensor, channels: list[int]) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the scale and the shift, each (K, C), that codes (K, D) have for each norm in turn.
 
@@ -212,7 +231,7 @@ class _Norms:
         self.mapped = weights.ndim == 4
         self.weights = pad_to_multiple(weights, stride) if self.mapped else weights
         self.pooled: dict[int, Tensor] = {}
-        self.folds: list[tuple[Tensor, Tensor]] = []
+        self.found: list[tuple[Tensor, Tensor]] = []
 
     def __call__(self, x: Tensor) -> Tensor:
         scale, shift = next(self.affine)
@@ -228,12 +247,12 @@ class _Norms:
             return torch.addcmul(shift, normed, scale)
         # One code for the whole batch: the norm's own affine step costs nothing extra.
         normed, mean, inverse = _normed(x, *(part[0].to(x.dtype) for part in (scale, shift)))
-        self.folds.append((scale * inverse, shift - mean * inverse * scale))
+        self.found.append((inverse.to(scale.dtype), (mean * inverse).to(scale.dtype)))
         return normed
 
-    def folded(self) -> Tensor:
-        """Return the code (D,) of the pass that went by, with what its norms found in it."""
-        return torch.cat([part[0] for parts in zip(*self.folds, strict=True) for part in parts])
+    def statistics(self) -> Tensor:
+        """Return what the norms of the pass that went by have found in it, (D,)."""
+        return torch.cat([part[0] for parts in zip(*self.found, strict=True) for part in parts])
 
     def _pooled_to(self, x: Tensor) -> Tensor:
         """Return the map (N, h, w, K); channels last, mixing codes is one matrix product."""

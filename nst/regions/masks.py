@@ -7,11 +7,12 @@ from pathlib import Path
 
 import torch
 
+from nst.models.blazeface import FaceFinder
 from nst.models.deeplab import Segmenter
 from nst.options.stylize import PictureConfig, VideoConfig
 from nst.regions.given import GivenMasks, picture_streams, video_streams
 from nst.regions.segmented import SegmentedMasks
-from nst.regions.spec import Regions
+from nst.regions.spec import FACES, Regions
 
 
 @contextmanager
@@ -42,9 +43,13 @@ def open_masks(
         return
     with ExitStack() as files:
         if config.masks is None:
-            segmenter = segmenter or Segmenter(config.segmenter, device, dtype)
+            if regions.names_classes:
+                segmenter = segmenter or Segmenter(config.segmenter, device, dtype)
+            else:
+                segmenter = None
+            finder = FaceFinder() if FACES in regions.rows else None
             every = config.segment_every if isinstance(config, VideoConfig) else 1
-            yield SegmentedMasks(regions, segmenter, every, config.feather)
+            yield SegmentedMasks(regions, segmenter, every, config.feather, finder)
         elif isinstance(config, VideoConfig):
             streams = video_streams(regions, config.masks, rate, config.start, files, first)
             yield GivenMasks(regions, streams, config.feather, config.mirror)

@@ -115,8 +115,7 @@ class Tries:
         return Try(image.cpu(), alpha, tuple(warned))
 
     def _loaded(self, config: PictureConfig, styles: Styles) -> tuple[Checkpoint, TransformerNet]:
-        every = (*styles.painted, styles.fade_to)
-        return self.loaded(choose_checkpoint(config.checkpoint, every, "fast"))
+        return self.loaded(choose_checkpoint(config.checkpoint, styles.keys, "fast"))
 
     def loaded(self, name: str) -> tuple[Checkpoint, TransformerNet]:
         """Return a checkpoint, and its net where it is to run."""

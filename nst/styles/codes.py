@@ -1,7 +1,6 @@
 """Styles turned into codes: looked up, predicted from a picture, blended, at a strength."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -100,36 +99,6 @@ def style_codes(
     codes = [style_code(checkpoint, style, strength, scale, tune) for style in found]
     weights = [style.identity_weight(strength) for style in found]
     return torch.cat(codes), torch.tensor(weights)
-
-
-@dataclass(frozen=True)
-class CrossFade:
-    """A change from one style to another over a clip.
-
-    Args:
-        first, last: codes (1, D).
-        first_identity, last_identity: the identity's weight in them, 0 to 1.
-        frames: the clip's number of frames.
-
-    Raises:
-        InputError: it is not known how many frames there are.
-    """
-
-    first: Tensor
-    first_identity: float
-    last: Tensor
-    last_identity: float
-    frames: int | None
-
-    def __post_init__(self) -> None:
-        if self.frames is None:
-            raise InputError("--style-to needs a clip whose length is known, not a camera")
-
-    def at(self, index: int) -> tuple[Tensor, float]:
-        """Return the code (1, D) of a frame and the identity's weight in it."""
-        progress = min(1.0, index / max(1, (self.frames or 1) - 1))
-        identity = self.first_identity + progress * (self.last_identity - self.first_identity)
-        return torch.lerp(self.first, self.last, progress), identity
 
 
 def _named_code(checkpoint: Checkpoint, name: str) -> Tensor:

@@ -116,6 +116,7 @@ def film_report(
         figures=figures,
         warnings=tuple(warned),
         masks=writers.masks.path if writers.masks else None,
+        compare=writers.compare.path if writers.compare else None,
     )
 
 
@@ -251,7 +252,7 @@ def join(session: Session) -> tuple[Figures, Writers]:
         for number, (original, images) in enumerate(_paired(originals, kept, total), 1):
             images = {kind: image.to(device) for kind, image in images.items()}
             result = replace(original, image=images["video"])
-            writers.write(result, images.get("masks"))
+            writers.write(original, result, images.get("masks"))
             measured.add(original.image, result.image, images.get("alone"))
             tell(number)
     figures = measured.figures()

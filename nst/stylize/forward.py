@@ -1,18 +1,20 @@
 """One pass of a trained net over one image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from nst.core.tensors import fit_within, resize, size_of
-from nst.models.transformer_net import TransformerNet
+from nst.models.transformer_net import TransformerNet, with_statistics
 
 MIN_SIDE = 16  # shorter side, in pixels, that a net takes
 # `FoldedCodes` halves images whose shorter side has at least so many pixels. Every few frames it
 # measures one style again, each in its turn, and gives the new measurement this weight.
 MIN_HALVED, REFRESH_EVERY, REFRESH_WEIGHT = 128, 4, 0.5
+# A code that changes by more than this from one frame to the next, relative to its norm, is new.
+JUMP = 0.1
 SMALL_SIDE = 160  # longer side of the copy on which the identity's error is measured
 
 
@@ -94,7 +96,8 @@ class FoldedCodes:
     """Codes with the statistics that a net's norms take from a video: `TransformerNet.folded`.
 
     The first frame of a shot is measured at full size. Later frames re-measure one style every few
-    frames at half size, and subtract the bias that half size had on the first frame.
+    frames at half size, and subtract the bias that half size had on the first frame. While codes
+    change it is one style in every frame; one that changes at once is measured as on a first frame.
 
     Args:
         codes: (K, D), on the net's device.
@@ -103,31 +106,52 @@ class FoldedCodes:
 
     def __init__(self, net: TransformerNet, codes: Tensor, dtype: torch.dtype):
         self.net, self.codes, self.dtype = net, codes, dtype
-        self._folded: Tensor | None = None
+        self._found: Tensor | None = None  # statistics (K, D)
         self._bias: Tensor | None = None
-        self._time = 0
+        self._folded: Tensor | None = None
+        self._time = self._turn = 0
 
     @torch.inference_mode()
-    def follow(self, image: Tensor, anew: bool) -> Tensor:
+    def follow(self, image: Tensor, anew: bool, codes: Tensor | None = None) -> Tensor:
         """Return the folded codes (K, D) for the next frame.
 
         Args:
             image: (1, 3, H, W).
             anew: the image is the first of a shot.
+            codes: (K, D), what they are from now on; None leaves them.
         """
-        if anew or self._folded is None:
-            self._folded, self._time = self.net.folded(image.to(self.dtype), self.codes), 0
-            self._bias = self._measured(image, self.codes) - self._folded
+        before, now = self.codes, self.codes if codes is None else codes
+        changed = now is not before
+        self.codes = now
+        image = image.to(self.dtype)
+        if anew or self._found is None:
+            self._found, self._bias = torch.empty_like(now), torch.empty_like(now)
+            self._time = self._turn = 0
+            self._measure(image, range(len(now)))
             return self._folded
+        if changed:
+            jumps = (now - before).norm(dim=1) > JUMP * before.norm(dim=1)
+            self._measure(image, jumps.nonzero().flatten().tolist())
         self._time += 1
-        if self._time % REFRESH_EVERY == 0:
-            k = self._time // REFRESH_EVERY % len(self.codes)
-            self._folded = self._folded.clone()
-            now = self._measured(image, self.codes[k : k + 1])[0] - self._bias[k]
-            self._folded[k].lerp_(now, REFRESH_WEIGHT)
+        if changed or self._time % REFRESH_EVERY == 0:
+            self._turn = (self._turn + 1) % len(now)
+            self._refresh(image, self._turn)
         return self._folded
 
-    def _measured(self, image: Tensor, codes: Tensor) -> Tensor:
-        image = image.to(self.dtype)
-        half = F.avg_pool2d(image, 2) if min(image.shape[-2:]) >= MIN_HALVED else image
-        return self.net.folded(half, codes)
+    def _measure(self, image: Tensor, rows: Sequence[int]) -> None:
+        """Measure some styles at full size, and the bias of half size."""
+        for k in rows:
+            code = self.codes[k : k + 1]
+            self._found[k] = self.net.statistics(image, code)[0]
+            self._bias[k] = self.net.statistics(_halved(image), code)[0] - self._found[k]
+        self._folded = with_statistics(self.codes, self._found)
+
+    def _refresh(self, image: Tensor, k: int) -> None:
+        """Measure a style at half size."""
+        found = self.net.statistics(_halved(image), self.codes[k : k + 1])[0] - self._bias[k]
+        self._found[k].lerp_(found, REFRESH_WEIGHT)
+        self._folded = with_statistics(self.codes, self._found)
+
+
+def _halved(image: Tensor) -> Tensor:
+    return F.avg_pool2d(image, 2) if min(image.shape[-2:]) >= MIN_HALVED else image

@@ -1,11 +1,12 @@
 """A video's frames painted one after the other, between its reader and its writer."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nst.core.color import restore_color
@@ -17,7 +18,7 @@ from nst.motion.grain import MovingGrain
 from nst.regions.given import GivenMasks
 from nst.regions.segmented import SegmentedMasks
 from nst.regions.spec import Regions
-from nst.styles.codes import CrossFade
+from nst.styles.timeline import Timeline
 from nst.stylize.batches import ShrinkingBatches, in_groups
 from nst.stylize.forward import FoldedCodes, stylize, with_grain
 from nst.stylize.paint import Paint
@@ -78,7 +79,7 @@ def stylize_frames(
     paint: Paint,
     temporal_blend: float = 0.0,
     preserve_color: str = "none",
-    fade: CrossFade | None = None,
+    timeline: Timeline | None = None,
     regions: Regions | None = None,
     workers: int = 1,
     waiting: int = 1,
@@ -91,83 +92,120 @@ def stylize_frames(
     Args:
         temporal_blend: weight of the previous result where the motion can be trusted.
         preserve_color: none, luminance or histogram, see `color.restore_color`.
-        fade: brings each frame's own code and identity's weight.
+        timeline: what each frame is painted with, where that changes; `paint` is for its size.
         regions: whose weights the scenes have.
         workers, waiting: see `in_order`; passes of the net at the same time.
         keep_alone: give each frame as painted without memory, too.
         together: frames in one pass, at most.
-        number: of the first frame, for `fade`.
+        number: of the first frame, for `timeline`.
     """
 
-    def finished(image: Tensor, scene: Scene) -> Tensor:
-        image = restore_color(image, scene.frame.image, preserve_color)
+    def finished(image: Tensor, job: _Job) -> Tensor:
+        content = job.scene.frame.image
+        image = restore_color(image, content, preserve_color)
         if regions:  # last of all: what stays original has nothing of the frames before
-            image = regions.restored(image, scene.frame.image, scene.weights)
+            image = regions.restored(image, content, job.scene.weights, job.originals)
         return image
 
     memory = VideoMemory(temporal_blend)
-    groups = in_groups(_jobs(scenes, paint, fade, number), together, _can_share_a_pass)
+    groups = in_groups(_jobs(scenes, paint, timeline, number), together, _can_share_a_pass)
     work = ShrinkingBatches(partial(_stylized, paint, RecordedNet(paint.net)))
-    for scene, image in chain.from_iterable(in_order(work, groups, workers, waiting)):
-        alone = finished(image, scene) if keep_alone else None
-        image = memory.update(image, scene.motion) if temporal_blend else image
-        result = replace(scene.frame, image=finished(image, scene))
+    for job, image in chain.from_iterable(in_order(work, groups, workers, waiting)):
+        scene = job.scene
+        alone = finished(image, job) if keep_alone else None
+        image = memory.update(image, job.kept) if temporal_blend else image
+        result = replace(scene.frame, image=finished(image, job))
         yield PaintedFrame(scene.frame, result, scene.weights, alone, scene.motion is None)
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A scene with its codes (K, D), the identity's weight in them, and the folded codes."""
+    """A scene with what it is painted with.
+
+    Args:
+        codes: (R, D).
+        identity_weight: the identity's weight in them.
+        folded: the codes that `FoldedCodes` gives, where there are style weights.
+        originals: how far each of the styles leaves the picture as it is; None where none changes.
+        kept: the motion, its validity less where the style is another one than before.
+    """
 
     scene: Scene
     codes: Tensor
     identity_weight: float | Tensor
     folded: Tensor | None
+    originals: list[float] | None
+    kept: Motion | None
 
 
 def _jobs(
-    scenes: Iterable[Scene], paint: Paint, fade: CrossFade | None, number: int
+    scenes: Iterable[Scene], paint: Paint, timeline: Timeline | None, number: int
 ) -> Iterator[_Job]:
     """Find the codes of each scene, in order: those of regions depend on the frames before."""
-    folds = FoldedCodes(paint.net, paint.codes, paint.dtype)
+    codes, weight = paint.codes, paint.identity_weight
+    folds, moment, originals = None, None, None
     for index, scene in enumerate(scenes, number):
-        codes, weight = fade.at(index) if fade else (paint.codes, paint.identity_weight)
+        kept, last = scene.motion, moment
+        if timeline:
+            moment = timeline.at(index, scene.frame.pts)
+            if moment != last:
+                codes, weight = paint.at(moment)
+                originals = timeline.originals(moment)
+                kept = _less_kept(scene, moment.change(last)) if last else kept
         folded = None
         if scene.weights is not None:
+            folds = folds or FoldedCodes(paint.net, codes, paint.dtype)
             seen = with_grain(scene.frame.image, scene.grain)
-            folded = folds.follow(seen, anew=scene.motion is None)
-        yield _Job(scene, codes, weight, folded)
+            folded = folds.follow(seen, scene.motion is None, codes)
+        yield _Job(scene, codes, weight, folded, originals, kept)
+
+
+def _less_kept(scene: Scene, change: Sequence[float]) -> Motion | None:
+    """Return a scene's motion with less validity where its style has changed, by 0 to 1."""
+    if scene.motion is None:
+        return None
+    kept = 1 - scene.motion.validity.new_tensor(change)[None, :, None, None]
+    if scene.weights is not None:
+        size = size_of(scene.motion.validity)
+        weights = F.interpolate(scene.weights, size=size, mode="area")
+        kept = (kept * weights.to(kept)).sum(1, keepdim=True)
+    return replace(scene.motion, validity=scene.motion.validity * kept)
 
 
 def _can_share_a_pass(first: _Job, second: _Job) -> bool:
-    """Tell whether two frames are of one size and shot and painted with the same codes.
+    """Tell whether two frames are of one size and shot, and of the same codes if they have maps.
 
     A shot's frames are together with none of another, so that it can be painted by itself.
     """
     return (
         first.scene.shot == second.scene.shot
-        and first.codes is second.codes
-        and first.identity_weight is second.identity_weight
+        and (first.folded is None or first.codes is second.codes)
         and first.folded is second.folded
         and first.scene.frame.image.shape == second.scene.frame.image.shape
     )
 
 
-def _stylized(paint: Paint, net: RecordedNet, jobs: list[_Job]) -> list[tuple[Scene, Tensor]]:
+def _stylized(paint: Paint, net: RecordedNet, jobs: list[_Job]) -> list[tuple[_Job, Tensor]]:
     """Stylize frames that can share a pass."""
     scenes, first = [job.scene for job in jobs], jobs[0]
+    codes, identity_weight = first.codes, first.identity_weight
+    weights = _together([scene.weights for scene in scenes])
+    if any(job.codes is not codes for job in jobs):  # a code for each frame
+        codes = torch.cat([job.codes for job in jobs])
+        each = [torch.as_tensor(job.identity_weight).to(codes).view(1) for job in jobs]
+        identity_weight, weights = torch.cat(each), torch.eye(len(jobs)).to(codes)
     images = stylize(
         net,
         torch.cat([scene.frame.image for scene in scenes]),
-        first.codes,
+        codes,
         paint.dtype,
         paint.identity,
-        first.identity_weight,
-        _together([scene.weights for scene in scenes]),
+        identity_weight,
+        weights,
         first.folded,
         _together([scene.grain for scene in scenes]),
     )
-    return list(zip(scenes, images.split(1), strict=True))
+    return list(zip(jobs, images.split(1), strict=True))
 
 
 def _together(parts: list[Tensor | None]) -> Tensor | None:

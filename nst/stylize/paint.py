@@ -1,8 +1,10 @@
 """What a net paints with: the styles that the options ask for, read, and turned into codes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -10,13 +12,22 @@ from torch import Tensor
 from nst.core.device import choose_device, choose_dtype
 from nst.core.progress import OnProgress
 from nst.errors import InputError
+from nst.media.camera import is_live
+from nst.media.frames import frame_rate
+from nst.media.loudness import STEP, loudness
+from nst.media.video_reader import open_video
 from nst.models.checkpoint import Checkpoint, interpolated_codes, load_checkpoint
 from nst.models.transformer_net import TransformerNet
+from nst.options.field import flag_of
 from nst.options.stylize import PictureConfig, VideoConfig
 from nst.regions.spec import Regions, regions_of
-from nst.styles.codes import Tune, check_scale, scale_at, style_codes
+from nst.styles.codes import REFERENCE_SIDE, Tune, check_scale, scale_at, style_codes
+from nst.styles.schedule import Clock, Schedule, parse_numbers, parse_styles
 from nst.styles.spec import StyleSpec, choose_checkpoint, parse_style, style_of
+from nst.styles.timeline import Moment, Style, Timeline, distinct
 from nst.styles.tuning import code_tuner
+
+QUIET = 0.25  # the strength in silence that follows the sound
 
 
 @dataclass(frozen=True)
@@ -26,21 +37,45 @@ class Styles:
     Args:
         style: of the whole picture, or of what no region names; None is the checkpoint's first.
         regions: which parts take styles of their own.
-        fade_to: the style that a video ends with; None keeps the one it has.
+        strength, scale: by which strength and stroke size are multiplied over a video; None is 1.
     """
 
-    style: StyleSpec | None
+    style: Style
     regions: Regions | None = None
-    fade_to: StyleSpec | None = None
+    strength: Schedule[float] | None = None
+    scale: Schedule[float] | None = None
 
     @property
-    def painted(self) -> tuple[StyleSpec | None, ...]:
-        """The K styles of the first frame, one for each code."""
+    def painted(self) -> tuple[Style, ...]:
+        """The R styles of a frame."""
         return self.regions.styles if self.regions else (self.style,)
+
+    @property
+    def keys(self) -> tuple[StyleSpec | None, ...]:
+        """The K different styles that there are over all time, one for each code."""
+        return distinct(self.painted)
+
+    @property
+    def schedules(self) -> list[Schedule]:
+        """All that changes over a video."""
+        every = (*self.painted, self.strength, self.scale)
+        return [each for each in every if isinstance(each, Schedule)]
+
+    def timeline(self, clock: Clock) -> Timeline | None:
+        """Return what each frame of a video is painted with; None where nothing changes.
+
+        Raises:
+            InputError: the video has no such times.
+        """
+        if not self.schedules:
+            return None
+        for schedule in self.schedules:
+            schedule.check(clock)
+        return Timeline(self.painted, self.strength, self.scale, clock)
 
     def load(self, given: str | None, default: str) -> Checkpoint:
         """Load the checkpoint that was given, or else one that can paint the styles."""
-        return load_checkpoint(choose_checkpoint(given, (*self.painted, self.fade_to), default))
+        return load_checkpoint(choose_checkpoint(given, self.keys, default))
 
 
 def read_styles(config: PictureConfig | VideoConfig) -> Styles:
@@ -49,13 +84,45 @@ def read_styles(config: PictureConfig | VideoConfig) -> Styles:
     Raises:
         InputError: one cannot be read, or they contradict each other.
     """
-    style = style_of(config)
-    regions = regions_of(config, style)
-    if not isinstance(config, VideoConfig) or config.style_to is None:
-        return Styles(style, regions)
-    if regions:
-        raise InputError("--style-to fades the whole picture: leave out --region")
-    return Styles(style, None, parse_style(config.style_to))
+    style: Style = style_of(config)
+    if not isinstance(config, VideoConfig):
+        styles = Styles(style, regions_of(config, style))
+        if styles.schedules:
+            raise InputError(f"{styles.schedules[0].option} has times, and a picture has none")
+        return styles
+    if config.style_at is not None:
+        for name in ("style", "style_path", "style_to"):
+            if getattr(config, name) is not None:
+                raise InputError(f"--style-at says all styles: leave out {flag_of(name)}")
+        style = parse_styles(config.style_at)
+    elif config.style_to is not None:
+        ends = style, parse_style(config.style_to)
+        style = Schedule("%", (0.0, 100.0), ends, (False, False), "--style-to")
+    strength = scale = None
+    if config.strength_at is not None:
+        strength = parse_numbers(config.strength_at, "--strength-at", 0, 1)
+    if config.strength_follows == "sound":
+        if strength:
+            raise InputError("--strength-at and --strength-follows both say it: leave out one")
+        strength = _strength_of_sound(config)
+    if config.style_scale_at is not None:
+        scale = parse_numbers(config.style_scale_at, "--style-scale-at", 0.25, 4)
+    return Styles(style, regions_of(config, style), strength, scale)
+
+
+def _strength_of_sound(config: VideoConfig) -> Schedule[float]:
+    """Return the strengths that follow a video's loudness."""
+    if is_live(config.input_video):
+        raise InputError("--strength-follows sound: a camera's sound is not heard")
+    span = (config.input_video, config.start, config.duration, frame_rate(config.rate))
+    with open_video(*span) as video:
+        info = video.info
+    levels = loudness(info)
+    if info.frames:
+        levels = levels[: max(1, int(info.frames / info.rate / STEP))]
+    values = tuple((QUIET + (1 - QUIET) * levels).tolist())
+    times = tuple(float(STEP * (index + Fraction(1, 2))) for index in range(len(values)))
+    return Schedule("s", times, values, (False,) * len(values), "--strength-follows")
 
 
 @dataclass(frozen=True)
@@ -63,16 +130,16 @@ class Paint:
     """What images are painted with.
 
     Args:
-        codes: (K, D), on the net's device; one without regions.
+        codes: (K, D), on the net's device; one for each of `Styles.keys`.
         dtype: to compute in.
         identity: the identity's code (1, D).
         identity_weight: its weight in the codes, see `forward.stylize`.
-        fade_to: code (1, D) and identity's weight that a video ends with.
         grain: amplitude of the noise that the net was trained with; 0 is none.
-        scales: the style scales that the checkpoint was trained at.
-        scaled_codes: (S, K + 1, D), all codes at each of them, that of `fade_to` (or the first once
-            more) last; None where there is one scale only.
+        scales: the style scales that there are codes for.
+        scaled_codes: (S, K + 1, D), the codes at each of them, the identity's last; None where
+            there is one scale only.
         style_scale: what the user wants the strokes to be multiplied by.
+        grows: strokes grow with the picture: the scale is for a longer side of `REFERENCE_SIDE`.
     """
 
     net: TransformerNet
@@ -80,20 +147,51 @@ class Paint:
     dtype: torch.dtype
     identity: Tensor | None = None
     identity_weight: float | Tensor = 0.0
-    fade_to: tuple[Tensor, float] | None = None
     grain: float = 0.0
     scales: tuple[float, ...] = (1.0,)
     scaled_codes: Tensor | None = None
     style_scale: float = 1.0
+    grows: bool = True
 
-    def for_size(self, size: tuple[int, int]) -> "Paint":
-        """Return the paint for images of a size (height, width), see `scale_at`."""
+    def for_size(self, size: tuple[int, int], factors: Sequence[float] = (1.0,)) -> "Paint":
+        """Return the paint for images of a size (height, width), see `scale_at`.
+
+        Args:
+            factors: by which the scale will be multiplied over a video.
+        """
         if self.scaled_codes is None:
             return self
-        scale = scale_at(self.scales, self.style_scale, size)
-        codes = interpolated_codes(self.scaled_codes, self.scales, scale)
-        fade_to = (codes[-1:], self.fade_to[1]) if self.fade_to else None
-        return replace(self, codes=codes[:-1], fade_to=fade_to)
+        scale = self.style_scale
+        if self.grows:
+            for factor in {min(factors), max(factors)}:
+                scale_at(self.scales, scale * factor, size)  # warns
+            scale *= max(size) / REFERENCE_SIDE
+        codes = interpolated_codes(self.scaled_codes, self.scales, scale)[:-1]
+        return replace(self, codes=codes, style_scale=scale, grows=False)
+
+    def at(self, moment: Moment) -> tuple[Tensor, float | Tensor]:
+        """Return codes (R, D) of a moment of a video, and the identity's weight in them.
+
+        Call it on what `for_size` gives.
+        """
+        codes, identity = self.codes, self.identity
+        if moment.scale != 1 and self.scaled_codes is not None:
+            scale = self.style_scale * moment.scale
+            scaled = interpolated_codes(self.scaled_codes, self.scales, scale)
+            codes, identity = scaled[:-1], scaled[-1:]
+        elif self.scaled_codes is not None and moment.strength != 1:
+            identity = interpolated_codes(self.scaled_codes, self.scales, self.style_scale)[-1:]
+        mix = torch.tensor(moment.mix)
+        weight = 1 - moment.strength * (1 - mix @ self._identity_weights)
+        codes = mix.to(codes) @ codes
+        if moment.strength != 1:
+            codes = torch.lerp(identity, codes, moment.strength)
+        return codes, weight.to(self.device) if weight.any() else 0.0
+
+    @cached_property
+    def _identity_weights(self) -> Tensor:
+        """The identity's weight in each code (K,), on the CPU: a GPU is waited for once."""
+        return torch.as_tensor(self.identity_weight).float().cpu().expand(len(self.codes))
 
     @property
     def device(self) -> torch.device:
@@ -126,24 +224,45 @@ def mix_paint(
     if tune is None and checkpoint.encoder and config.refine_steps:
         exact = placed(checkpoint.net, device, torch.float32)
         tune = code_tuner(exact, contents, config.refine_steps, config.precision, on_progress)
-    options = config.strength, config.style_scale, tune
-    codes, weights = style_codes(checkpoint, styles.painted, *options)
-    fade_to, scaled = None, None
-    if styles.fade_to:
-        last, last_weight = style_codes(checkpoint, (styles.fade_to,), *options)
-        fade_to = last.to(device), float(last_weight)
-    if checkpoint.scaled_codes is not None:
-        every = (*styles.painted, styles.fade_to or styles.painted[0])
-        at_scales = [style_codes(checkpoint, every, config.strength, s) for s in checkpoint.scales]
-        scaled = torch.stack([found for found, _ in at_scales]).to(device)
+    codes, weights = _key_codes(checkpoint, styles, config.strength, config.style_scale, tune)
+    scales, wanted = checkpoint.scales, config.style_scale
+    grows, scaled = checkpoint.scaled_codes is not None, None
+    if not grows and checkpoint.encoder is None and styles.scale:
+        raise InputError("this checkpoint knows one brush size: leave --style-scale-at out")
+    if not grows and styles.scale:  # the encoder looks at the picture at each of them
+        scales = tuple(sorted({wanted * factor for factor in styles.scale.values}))
+    if grows or styles.scale:
+        tuner = None if grows else tune
+        at_scales = [_key_codes(checkpoint, styles, config.strength, s, tuner)[0] for s in scales]
+        identities = [checkpoint.at_scale(s).codes[:1] for s in scales]
+        pairs = zip(at_scales, identities, strict=True)
+        scaled = torch.stack([torch.cat(pair) for pair in pairs]).to(device)
     net = net or placed(checkpoint.net, device, dtype)
     identity = checkpoint.codes[:1].to(device)
     # On the device, but for the frequent 0: that is to be known without waiting for a GPU.
     weight = weights.to(device) if weights.any() else 0.0
     return Paint(
-        net, codes.to(device), dtype, identity, weight, fade_to, checkpoint.grain,
-        checkpoint.scales, scaled, config.style_scale,
+        net, codes.to(device), dtype, identity, weight, checkpoint.grain, scales, scaled, wanted,
+        grows,
     )  # fmt: skip
+
+
+def _key_codes(
+    checkpoint: Checkpoint, styles: Styles, strength: float, scale: float, tune: Tune | None
+) -> tuple[Tensor, Tensor]:
+    """Return what `style_codes` does for `Styles.keys`; errors say at what time a style is."""
+    found = []
+    for key in styles.keys:
+        try:
+            found.append(style_codes(checkpoint, (key,), strength, scale, tune))
+        except InputError as error:
+            for schedule in styles.schedules:
+                if key in schedule.values:
+                    time = schedule.written(schedule.values.index(key))
+                    raise InputError(f"{schedule.option} at {time}: {error}") from error
+            raise
+    codes, weights = zip(*found, strict=True)
+    return torch.cat(codes), torch.cat(weights)
 
 
 def placed(net: TransformerNet, device: torch.device, dtype: torch.dtype) -> TransformerNet:

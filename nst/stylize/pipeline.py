@@ -23,7 +23,7 @@ from nst.motion.coherence import MotionTracker
 from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
 from nst.regions.masks import open_masks
-from nst.styles.codes import CrossFade
+from nst.styles.schedule import Clock
 from nst.stylize.forward import MIN_SIDE
 from nst.stylize.frames import followed, stylize_frames
 from nst.stylize.paint import Paint, Styles
@@ -40,6 +40,19 @@ def sample(config: VideoConfig) -> list[Tensor]:
             if not live or frame.pts >= SETTLING_MILLISECONDS:
                 break
         return [frame.image]
+
+
+def check_times(config: VideoConfig, styles: Styles) -> None:
+    """Refuse styles at times that the video does not have, before anything is tuned on it.
+
+    Raises:
+        InputError: names the option and the time.
+    """
+    if is_live(str(config.input_video)):
+        styles.timeline(Clock.of_camera())
+    elif styles.schedules:
+        with Source(config) as source:
+            styles.timeline(Clock.of(source.info))
 
 
 class Source:
@@ -123,11 +136,7 @@ def painted(
     ahead = nullcontext if live else in_background
     begin = first - run_in
     with ExitStack() as stack:
-        paint = paint.for_size(info.size)
-        fade = None
-        if paint.fade_to:
-            start = paint.codes, float(torch.as_tensor(paint.identity_weight))
-            fade = CrossFade(*start, *paint.fade_to, info.frames)
+        paint = paint.for_size(info.size, styles.scale.values if styles.scale else (1.0,))
         workers = stack.enter_context(frame_workers(paint.device, info.size, live))
         masks = stack.enter_context(
             open_masks(
@@ -144,7 +153,7 @@ def painted(
             paint,
             config.temporal_blend,
             config.preserve_color,
-            fade,
+            styles.timeline(Clock.of(info)),
             styles.regions,
             workers,
             waiting=0 if live else 1,

@@ -16,6 +16,7 @@ from nst.media.frames import OnFrame, PaintedFrame, StreamInfo
 from nst.models.checkpoint import Checkpoint
 from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
+from nst.styles.schedule import Clock
 from nst.stylize.paint import Paint, Styles, mix_paint, read_styles
 from nst.stylize.parts import Parts, new_record
 from nst.stylize.pipeline import Source, painted, sample
@@ -50,8 +51,7 @@ class Session:
             config, self.checkpoint, self.styles, lambda: sample(config), self.on_progress
         )
         known = known or parts.shared_codes(_codes(paint))
-        faded = (known["fade_to"].to(paint.device), paint.fade_to[1]) if paint.fade_to else None
-        return replace(paint, codes=known["codes"].to(paint.device), fade_to=faded)
+        return replace(paint, **{name: codes.to(paint.device) for name, codes in known.items()})
 
     @property
     def shots(self) -> list[Shot] | None:
@@ -108,6 +108,7 @@ def opened_session(
         config = replace(config, **record["settled"])
         checkpoint = styles.load(config.checkpoint, "fast")
         source = stack.enter_context(Source(config, choose_device(config.device)))
+        styles.timeline(Clock.of(source.info))  # refuses times that it does not have
         parts = stack.enter_context(Parts(config.output_video, record, hold))
         yield Session(config, styles, checkpoint, source, parts, on_progress)
 
@@ -153,7 +154,7 @@ def begun_record(config: VideoConfig, info: StreamInfo) -> dict:
         writers = stack.enter_context(written(config, info, device))
         made = {"video": writers.video, "masks": writers.masks}
         depths = {kind: writer.depth for kind, writer in made.items() if writer}
-        for writer in made.values():
+        for writer in (*made.values(), writers.compare):
             if writer:
                 writer.discard()
     record = new_record(config, {"precision": precision, "flow": flow})
@@ -181,4 +182,5 @@ def space(info: StreamInfo, frames: int, depths: dict[str, int]) -> int:
 
 
 def _codes(paint: Paint) -> dict[str, Tensor]:
-    return {"codes": paint.codes} | ({"fade_to": paint.fade_to[0]} if paint.fade_to else {})
+    codes = {"codes": paint.codes, "scaled_codes": paint.scaled_codes}
+    return {name: tensor for name, tensor in codes.items() if tensor is not None}

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from nst.core.progress import OnProgress, collected_warnings, tracked
 from nst.core.reports import VideoReport
 from nst.errors import InputError
 from nst.losses.video_metrics import Measurement, build_measurement
+from nst.media.compare import compare_path, compare_size, compared
 from nst.media.frames import Frame, OnFrame, PaintedFrame, StreamInfo
 from nst.media.video_writer import VideoWriter, create_video
 from nst.models.checkpoint import Checkpoint
@@ -29,7 +31,7 @@ from nst.regions.edges import color_plan
 from nst.styles.pictures import style_pictures
 from nst.styles.spec import first_style
 from nst.stylize.paint import Styles, mix_paint, read_styles
-from nst.stylize.pipeline import Source, painted, sample
+from nst.stylize.pipeline import Source, check_times, painted, sample
 
 # Without a report a few small frames are measured, at a cost that does not show.
 SAMPLE_SIDE, SAMPLE_EVERY = 320, 16
@@ -53,6 +55,7 @@ def one_pass_video(
     choose_device(config.device)  # refuses one that is absent before anything is read
     with collected_warnings() as warned:
         styles = read_styles(config)
+        check_times(config, styles)
         checkpoint = styles.load(config.checkpoint, "fast")
         paint = mix_paint(config, checkpoint, styles, lambda: sample(config), on_progress)
         measured = measurement(config, checkpoint, styles, paint.device)
@@ -64,7 +67,7 @@ def one_pass_video(
             info = source.info
             painting, complete = time.perf_counter(), True
             for frame in tracked(frames, "stylizing", info.frames, "frame", on_progress):
-                writers.write(frame.result, mask_picture(config, frame))
+                writers.write(frame.original, frame.result, mask_picture(config, frame))
                 measured.add(frame.original.image, frame.result.image, frame.alone)
                 if on_frame and on_frame(frame) is False:
                     complete = False
@@ -83,6 +86,7 @@ def one_pass_video(
         warnings=tuple(warned),
         masks=writers.masks.path if writers.masks else None,
         complete=complete,
+        compare=writers.compare.path if writers.compare else None,
     )
 
 
@@ -95,26 +99,37 @@ def measurement(
     check_place(config.report, "--report", [".json"])
 
     def pictures() -> list[tuple[Tensor, float]]:
-        if styles.regions or styles.fade_to:
+        if styles.regions or len(styles.keys) > 1:
             raise InputError("there is more than one style")
-        return style_pictures(checkpoint, styles.style or first_style(checkpoint))
+        return style_pictures(checkpoint, styles.keys[0] or first_style(checkpoint))
 
     return build_measurement(pictures, lambda: VGGFeatures(load_vgg19()).to(device))
 
 
 @dataclass(frozen=True)
 class Writers:
-    """The video and the pictures of its masks, where they are asked for."""
+    """The video, the pictures of its masks and the comparison, where they are asked for.
+
+    Args:
+        how, time_base: of the comparison, see `compared`, and of the frames' times.
+    """
 
     video: VideoWriter | None
-    masks: VideoWriter | None
+    masks: VideoWriter | None = None
+    compare: VideoWriter | None = None
+    how: str = "none"
+    time_base: Fraction = Fraction(1)
 
-    def write(self, result: Frame, mask: Tensor | None) -> None:
+    def write(self, original: Frame, result: Frame, mask: Tensor | None) -> None:
         """Write a painted frame, and the picture (1, 3, H, W) of its masks."""
         if self.video:
             self.video.write(result)
         if self.masks and mask is not None:
             self.masks.write(replace(result, image=mask, alpha=None))
+        if self.compare:
+            seconds = result.pts * self.time_base
+            both = compared(original.image, result.image, seconds, self.how)
+            self.compare.write(replace(result, image=both, alpha=None))
 
 
 def mask_picture(config: VideoConfig, frame: PaintedFrame) -> Tensor | None:
@@ -130,20 +145,22 @@ def written(config: VideoConfig, info: StreamInfo, device: torch.device) -> Iter
     output, masks = config.output_video, config.mask_output
     if output and masks and masks.absolute() == output.absolute():
         raise InputError(f"--mask-output is --output-video, {output}: give another")
+    encoding = {
+        "codec": config.codec,
+        "crf": config.crf,
+        "preset": config.preset,
+        "keep_audio": config.keep_audio,
+        "pix_fmt": config.pix_fmt,
+        "on_gpu": device.type == "cuda",
+    }
     with ExitStack() as stack:
-        video = mask_video = None
+        video = mask_video = compare = None
         if output:
-            create = create_video(
-                output,
-                info,
-                codec=config.codec,
-                crf=config.crf,
-                preset=config.preset,
-                keep_audio=config.keep_audio,
-                pix_fmt=config.pix_fmt,
-                on_gpu=device.type == "cuda",
-            )
-            video = stack.enter_context(create)
+            video = stack.enter_context(create_video(output, info, **encoding))
         if masks:
             mask_video = stack.enter_context(create_video(masks, info, keep_audio=False))
-        yield Writers(video, mask_video)
+        if output and config.compare != "none":
+            larger = replace(info, size=compare_size(info.size, config.compare))
+            create = create_video(compare_path(output), larger, **encoding)
+            compare = stack.enter_context(create)
+        yield Writers(video, mask_video, compare, config.compare, info.time_base)
