@@ -169,11 +169,11 @@ def motion_between(
             fractions of white.
     """
     backward, forward = flow.both_ways(now, before)
-    validity = flow_validity(backward, forward) * _alike(now, before, backward, difference)
+    validity = flow_validity(backward, forward) * alike(now, before, backward, difference)
     return Motion(backward, validity) if validity.mean() >= MINIMUM_FOUND else None
 
 
-def _alike(now: Tensor, before: Tensor, backward: Tensor, difference: float) -> Tensor:
+def alike(now: Tensor, before: Tensor, backward: Tensor, difference: float) -> Tensor:
     """Return a mask (1, 1, h, w), 1 where the last frame looks like this one along the motion.
 
     Light that changes, shadows and reflections move otherwise than the flow says.

@@ -77,6 +77,17 @@ class FlowEstimator:
         flows = [torch.from_numpy(self._dis.calc(a, b, None)) for a, b in pairs]
         return torch.stack(flows).permute(0, 3, 1, 2)
 
+    def refine(self, source: Tensor, target: Tensor, flow: Tensor) -> Tensor:
+        """Return the flow (1, 2, h, w) that is found when DIS begins its search at another.
+
+        Args:
+            source, target: (1, 1, h, w), from `prepare` for DIS.
+            flow: (1, 2, h, w), on the source's grid.
+        """
+        begin = flow[0].permute(1, 2, 0).contiguous().numpy().copy()
+        found = self._dis.calc(*(_levels(image)[0] for image in (source, target)), begin)
+        return torch.from_numpy(found).permute(2, 0, 1)[None].contiguous()
+
     def both_ways(self, now: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """Return the flow from `now` back to `before`, and that from `before` on to `now`."""
         there, back = torch.cat([now, before]), torch.cat([before, now])

@@ -295,6 +295,20 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
     style_scale_at: Timed | None = time_option(
         None, help="stroke sizes at times, by which --style-scale is multiplied", metavar="TIMES"
     )
+    keyframe: tuple[str, ...] = time_option(
+        (),
+        help="frames painted by hand or any program, which the video follows: 0=a.png, 120f=b.png "
+        "or 50%=c.png; transparent parts are not painted",
+        metavar="TIME=PICTURE",
+        common=True,
+    )
+    keyframe_steps: int = time_option(
+        400,
+        help="steps in which the net learns the keyframes",
+        metavar="STEPS",
+        low=0,
+        needs="keyframe",
+    )
     checkpoint: str | None = one_pass_option(
         None,
         help=CHECKPOINT_HELP + "fast, or what --style-path needs",

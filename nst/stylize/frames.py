@@ -21,6 +21,7 @@ from nst.regions.spec import Regions
 from nst.styles.timeline import Timeline
 from nst.stylize.batches import ShrinkingBatches, in_groups
 from nst.stylize.forward import FoldedCodes, stylize, with_grain
+from nst.stylize.key_paint import KeyPaint
 from nst.stylize.paint import Paint
 from nst.stylize.recorded import RecordedNet
 
@@ -97,7 +98,7 @@ def stylize_frames(
         workers, waiting: see `in_order`; passes of the net at the same time.
         keep_alone: give each frame as painted without memory, too.
         together: frames in one pass, at most.
-        number: of the first frame, for `timeline`.
+        number: of the first frame, for `timeline` and keyframes.
     """
 
     def finished(image: Tensor, job: _Job) -> Tensor:
@@ -109,11 +110,16 @@ def stylize_frames(
 
     memory = VideoMemory(temporal_blend)
     groups = in_groups(_jobs(scenes, paint, timeline, number), together, _can_share_a_pass)
-    work = ShrinkingBatches(partial(_stylized, paint, RecordedNet(paint.net)))
+    keys = paint.keys
+    work = ShrinkingBatches(
+        partial(_by_keys, keys) if keys else partial(_stylized, paint, RecordedNet(paint.net))
+    )
     for job, image in chain.from_iterable(in_order(work, groups, workers, waiting)):
-        scene = job.scene
+        scene, kept = job.scene, job.kept
+        if keys:
+            image, kept = keys.guided(job.number, image, kept)
         alone = finished(image, job) if keep_alone else None
-        image = memory.update(image, job.kept) if temporal_blend else image
+        image = memory.update(image, kept) if temporal_blend else image
         result = replace(scene.frame, image=finished(image, job))
         yield PaintedFrame(scene.frame, result, scene.weights, alone, scene.motion is None)
 
@@ -128,6 +134,7 @@ class _Job:
         folded: the codes that `FoldedCodes` gives, where there are style weights.
         originals: how far each of the styles leaves the picture as it is; None where none changes.
         kept: the motion, its validity less where the style is another one than before.
+        number: of the frame, from 0 on.
     """
 
     scene: Scene
@@ -136,6 +143,7 @@ class _Job:
     folded: Tensor | None
     originals: list[float] | None
     kept: Motion | None
+    number: int
 
 
 def _jobs(
@@ -157,7 +165,7 @@ def _jobs(
             folds = folds or FoldedCodes(paint.net, codes, paint.dtype)
             seen = with_grain(scene.frame.image, scene.grain)
             folded = folds.follow(seen, scene.motion is None, codes)
-        yield _Job(scene, codes, weight, folded, originals, kept)
+        yield _Job(scene, codes, weight, folded, originals, kept, index)
 
 
 def _less_kept(scene: Scene, change: Sequence[float]) -> Motion | None:
@@ -206,6 +214,11 @@ def _stylized(paint: Paint, net: RecordedNet, jobs: list[_Job]) -> list[tuple[_J
         _together([scene.grain for scene in scenes]),
     )
     return list(zip(jobs, images.split(1), strict=True))
+
+
+def _by_keys(keys: KeyPaint, jobs: list[_Job]) -> list[tuple[_Job, Tensor]]:
+    """Paint frames with the net that has learned the keyframes."""
+    return [(job, keys.painted(job.number, job.scene.frame.image)) for job in jobs]
 
 
 def _together(parts: list[Tensor | None]) -> Tensor | None:

@@ -26,6 +26,7 @@ from nst.styles.schedule import Clock, Schedule, parse_numbers, parse_styles
 from nst.styles.spec import StyleSpec, choose_checkpoint, parse_style, style_of
 from nst.styles.timeline import Moment, Style, Timeline, distinct
 from nst.styles.tuning import code_tuner
+from nst.stylize.key_paint import KeyPaint
 
 QUIET = 0.25  # the strength in silence that follows the sound
 
@@ -140,6 +141,7 @@ class Paint:
             there is one scale only.
         style_scale: what the user wants the strokes to be multiplied by.
         grows: strokes grow with the picture: the scale is for a longer side of `REFERENCE_SIDE`.
+        keys: paints by keyframes, in place of all that.
     """
 
     net: TransformerNet
@@ -152,6 +154,7 @@ class Paint:
     scaled_codes: Tensor | None = None
     style_scale: float = 1.0
     grows: bool = True
+    keys: KeyPaint | None = None
 
     def for_size(self, size: tuple[int, int], factors: Sequence[float] = (1.0,)) -> "Paint":
         """Return the paint for images of a size (height, width), see `scale_at`.

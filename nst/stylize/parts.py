@@ -27,6 +27,7 @@ from nst.media.lossless import LosslessWriter, read_lossless
 from nst.media.video_writer import FULL_DISK
 from nst.options.stylize import VideoConfig
 from nst.options.unfinished import options_of, refuse_other_options
+from nst.stylize.key_times import parse_keyframe
 
 # What may differ between a run and the one that goes on with it.
 FREE = ("resume", "quiet", "plan", "part", "join", "workers")
@@ -54,6 +55,7 @@ def new_record(config: VideoConfig, settled: Mapping[str, str]) -> dict[str, Any
         config.checkpoint,
         config.masks,
         *(config.style_path or ()),
+        *(parse_keyframe(text)[2] for text in config.keyframe),
     ]
     files = {str(path): _fingerprint(Path(path)) for path in paths if path and Path(path).is_file()}
     return {

@@ -15,6 +15,7 @@ from torch import Tensor
 from nst.core.device import frame_workers, frames_together
 from nst.core.tensors import resize, working_size
 from nst.core.threads import in_background
+from nst.errors import InputError
 from nst.media.camera import is_live
 from nst.media.frames import Frame, PaintedFrame, StreamInfo, frame_rate
 from nst.media.video_reader import VideoReader, open_video
@@ -26,6 +27,7 @@ from nst.regions.masks import open_masks
 from nst.styles.schedule import Clock
 from nst.stylize.forward import MIN_SIDE
 from nst.stylize.frames import followed, stylize_frames
+from nst.stylize.key_times import check_keyframes
 from nst.stylize.paint import Paint, Styles
 
 # From a camera's first picture to the one that a style is tuned on: its exposure settles meanwhile.
@@ -50,9 +52,12 @@ def check_times(config: VideoConfig, styles: Styles) -> None:
     """
     if is_live(str(config.input_video)):
         styles.timeline(Clock.of_camera())
-    elif styles.schedules:
+        if config.keyframe:
+            raise InputError("--keyframe needs a video that can be read again, not a camera")
+    elif styles.schedules or config.keyframe:
         with Source(config) as source:
             styles.timeline(Clock.of(source.info))
+            check_keyframes(config, source.info)
 
 
 class Source:

@@ -17,6 +17,8 @@ from nst.models.checkpoint import Checkpoint
 from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
 from nst.styles.schedule import Clock
+from nst.stylize.key_learning import key_paint, learned
+from nst.stylize.key_times import check_keyframes
 from nst.stylize.paint import Paint, Styles, mix_paint, read_styles
 from nst.stylize.parts import Parts, new_record
 from nst.stylize.pipeline import Source, painted, sample
@@ -42,6 +44,13 @@ class Session:
     def paint(self) -> Paint:
         """What to paint with: tuned on the video once, by whoever comes first."""
         config, parts = self.config, self.parts
+        if config.keyframe:
+            paint = mix_paint(config, self.checkpoint, self.styles, lambda: sample(config))
+            known = parts.shared_codes(None)
+            keys, made = learned(config, self.checkpoint, known, self.on_progress)
+            if known is None:  # another process may have been first
+                keys = key_paint(config, self.checkpoint, keys.keys, parts.shared_codes(made))
+            return replace(paint, keys=keys)
         if self.checkpoint.encoder is None:  # nothing to tune
             return mix_paint(config, self.checkpoint, self.styles, lambda: sample(config))
         known = parts.shared_codes(None)
@@ -109,6 +118,7 @@ def opened_session(
         checkpoint = styles.load(config.checkpoint, "fast")
         source = stack.enter_context(Source(config, choose_device(config.device)))
         styles.timeline(Clock.of(source.info))  # refuses times that it does not have
+        check_keyframes(config, source.info)
         parts = stack.enter_context(Parts(config.output_video, record, hold))
         yield Session(config, styles, checkpoint, source, parts, on_progress)
 

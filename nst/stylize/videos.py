@@ -30,6 +30,7 @@ from nst.options.stylize import VideoConfig
 from nst.regions.edges import color_plan
 from nst.styles.pictures import style_pictures
 from nst.styles.spec import first_style
+from nst.stylize.key_learning import learned
 from nst.stylize.paint import Styles, mix_paint, read_styles
 from nst.stylize.pipeline import Source, check_times, painted, sample
 
@@ -58,6 +59,8 @@ def one_pass_video(
         check_times(config, styles)
         checkpoint = styles.load(config.checkpoint, "fast")
         paint = mix_paint(config, checkpoint, styles, lambda: sample(config), on_progress)
+        if config.keyframe:
+            paint = replace(paint, keys=learned(config, checkpoint, None, on_progress)[0])
         measured = measurement(config, checkpoint, styles, paint.device)
         with (
             Source(config, paint.device) as source,
@@ -99,7 +102,7 @@ def measurement(
     check_place(config.report, "--report", [".json"])
 
     def pictures() -> list[tuple[Tensor, float]]:
-        if styles.regions or len(styles.keys) > 1:
+        if styles.regions or len(styles.keys) > 1 or config.keyframe:
             raise InputError("there is more than one style")
         return style_pictures(checkpoint, styles.keys[0] or first_style(checkpoint))
 
