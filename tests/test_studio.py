@@ -447,15 +447,16 @@ def test_a_queued_clip_is_painted(client, files, tmp_path):
 
 
 def test_a_lesson_is_a_command_of_its_own(files):
-    lesson = new_lesson(files, "", [BARS], [PHOTO], 5, device="cpu", precision="float32")
+    lesson = new_lesson(files, "", [BARS], "folder", 5, device="cpu", precision="float32")
     assert lesson.arguments[:3] == ["train", "--config", "new_style"]
     config, _ = parse(TrainConfig, None, lesson.arguments[1:])
     assert config.minutes == 5 and config.only_codes and config.output == lesson.output
     assert [p.name for p in config.style_dir.iterdir()] == ["bars.png"]
-    again = new_lesson(files, "", [BARS], [], 5)
+    assert config.content_dir == files.path("folder")
+    again = new_lesson(files, "", [BARS], "", 5)
     assert again.output != lesson.output
     with pytest.raises(InputError, match="--minutes"):
-        new_lesson(files, "", [BARS], [], 0)
+        new_lesson(files, "", [BARS], "", 0)
 
 
 def test_other_commands_import_nothing_of_the_studio():

@@ -29,14 +29,14 @@ class Lesson:
 
 
 def new_lesson(
-    files: Files, name: str, pictures: list[str], photos: list[str], minutes: float, **machine: str
+    files: Files, name: str, pictures: list[str], photos: str, minutes: float, **machine: str
 ) -> Lesson:
     """Return the run that learns pictures as styles.
 
     Args:
         name: of the checkpoint.
         pictures: the page's names of the style pictures.
-        photos: those of the photos, or of folders of them; none takes photos that are included.
+        photos: that of a folder of photos; an empty text takes photos that are included.
         minutes: how long to train.
         machine: device and precision.
 
@@ -53,7 +53,7 @@ def new_lesson(
         if not root.exists()
     )
     output = files.roots["styles"] / f"{root.name}.safetensors"
-    styles, contents = root / "styles", root / "photos"
+    styles, contents = root / "styles", files.path(photos) if photos else root / "photos"
     config = TrainConfig(
         content_dir=contents,
         style_dir=styles,
@@ -67,16 +67,12 @@ def new_lesson(
         **machine,  # type: ignore[arg-type]
     )
     sources = [files.path(name) for name in pictures]
-    given = [files.path(name) for name in photos]
     for folder in (root.parent, root, styles, contents):
         make_folder(folder)
     for path in sources:
         shutil.copy(path, styles / path.name)
-    for path in given or _included():
-        if path.is_dir():
-            (contents / path.name).symlink_to(path, target_is_directory=True)
-        else:
-            shutil.copy(path, contents / path.name)
+    for path in () if photos else _included():
+        shutil.copy(path, contents / path.name)
     arguments = ["train", "--config", RECIPE, *arguments_of(config)]
     return Lesson(arguments, output, output.with_suffix(".state.pt"))
 
@@ -89,27 +85,29 @@ def _included() -> list[Path]:
 
 
 class LessonLog:
-    """The losses and the sheet in a training run's log, read anew when it has grown."""
+    """What a training run's log shows.
+
+    `losses` has each loss by its name, as (step, value); `sheet` is the newest sheet, with its step
+    and a PNG file of photos and styles, and None before the first.
+    """
 
     def __init__(self, folder: Path):
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
         self._events = EventAccumulator(str(folder), {"scalars": 500, "images": 1})
-        self._events.Reload()
+        self.losses: dict[str, list[tuple[int, float]]] = {}
+        self.sheet: tuple[int, bytes] | None = None
+        self.read()
 
-    def losses(self) -> dict[str, list[tuple[int, float]]]:
-        """Return each loss by its name, as (step, value)."""
+    def read(self) -> None:
+        """Read what has come since."""
         self._events.Reload()
-        names = [tag for tag in self._events.Tags()["scalars"] if tag.startswith("loss/")]
-        return {
+        tags: Any = self._events.Tags()
+        names = [tag for tag in tags["scalars"] if tag.startswith("loss/")]
+        self.losses = {
             name.removeprefix("loss/"): [(e.step, e.value) for e in self._events.Scalars(name)]
             for name in names
         }
-
-    def sheet(self) -> tuple[int, bytes] | None:
-        """Return the newest sheet, a PNG file of photos and styles, with its step; None before."""
-        self._events.Reload()
-        if "held_out" not in self._events.Tags()["images"]:
-            return None
-        newest: Any = self._events.Images("held_out")[-1]
-        return newest.step, newest.encoded_image_string
+        if "held_out" in tags["images"]:
+            newest = self._events.Images("held_out")[-1]
+            self.sheet = newest.step, newest.encoded_image_string

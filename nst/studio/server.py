@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shlex
+import threading
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -39,6 +40,7 @@ class Studio:
     def __init__(self, files: Files, tries: Tries, queue: Queue):
         self.files, self.tries, self.queue = files, tries, queue
         self._logs: dict[str, LessonLog] = {}
+        self._reading = threading.Lock()  # original and draft ask for the same frame at once
 
     def app(self) -> Starlette:
         """Return the application."""
@@ -69,7 +71,7 @@ class Studio:
             ),
             Mount("/page", StaticFiles(directory=PAGE)),
         ]
-        return Starlette(routes=routes, exception_handlers={InputError: _explain})  # type: ignore[dict-item]
+        return Starlette(routes=routes, exception_handlers={InputError: _explain})
 
     def state(self) -> dict[str, Any]:
         """Return what the page shows at first: styles, files of the folder, classes."""
@@ -84,12 +86,20 @@ class Studio:
                 continue
             name = self.files.name(path)
             styles += [
-                {"id": f"{name}:{style}", "name": _in_words(style), "own": True}
+                {"id": f"{name}:{style}", "name": _in_words(style)}
                 for style in names
                 if style not in own
             ]
         folder = self.files.listed()
-        return {"styles": styles, "folder": folder, "groups": list(GROUPS), "broken": broken}
+        folders = [name for name in folder if self.files.path(name).is_dir()]
+        folders = ["folder", *folders] if folder else []
+        return {
+            "styles": styles,
+            "folder": folder,
+            "folders": folders,
+            "groups": list(GROUPS),
+            "broken": broken,
+        }
 
     def open(self, data: dict[str, Any]) -> dict[str, Any]:
         """Return what a file is; a dropped one that cannot be read is deleted."""
@@ -158,7 +168,7 @@ class Studio:
 
     def train(self, data: dict[str, Any]) -> dict[str, str]:
         """Queue a training run on the pictures that were dropped."""
-        pictures, photos = list(data["pictures"]), list(data.get("photos") or ())
+        pictures, photos = list(data["pictures"]), str(data.get("photos") or "")
         for name in pictures:
             self.open({"file": name, "wanted": "style"})
         minutes, name = data.get("minutes"), str(data.get("name") or "")
@@ -185,8 +195,10 @@ class Studio:
             row["name"] = output.name
             if row["settings"].get("train") and row["state"] != "waiting":
                 log = self._log(row["id"])
-                row["losses"] = log.losses() if log else {}
-                row["sheet"] = bool(log and log.sheet())
+                if log and row["state"] == "running":
+                    log.read()
+                row["losses"] = log.losses if log else {}
+                row["sheet"] = log.sheet[0] if log and log.sheet else None
             rows.append(row)
         return rows
 
@@ -207,10 +219,9 @@ class Studio:
     def sheet(self, request: Request) -> Response:
         """Give the newest sheet of a training run."""
         log = self._log(request.path_params["job"])
-        found = log.sheet() if log else None
-        if found is None:
+        if log is None or log.sheet is None:
             raise InputError("there is no sheet yet")
-        return Response(found[1], media_type="image/png")
+        return Response(log.sheet[1], media_type="image/png")
 
     def file(self, request: Request) -> Response:
         """Give a file, or a part of it, to be played or downloaded."""
@@ -273,8 +284,9 @@ class Studio:
         frames.mkdir(exist_ok=True)
         what = f"{path} {path.stat().st_mtime_ns} {settings.second:.3f}"
         name = f"{hashlib.sha256(what.encode()).hexdigest()[:24]}.png"
-        if not (frames / name).exists():
-            self.tries.frame(path, settings.second, frames / name)
+        with self._reading:
+            if not (frames / name).exists():
+                self.tries.frame(path, settings.second, frames / name)
         return frames / name
 
     def _picture(self, settings: Settings) -> PictureConfig:

@@ -29,6 +29,6 @@ attempt(async () => {
   openQueue(async (ended) => {
     if (ended.settings.train) tried.setStyles((await get("/api/state")).styles);
   }, (job) => { tried.restore(job.settings); show("try"); });
-  openTrain();
+  openTrain(state);
   document.body.dataset.ready = "yes";
 });

@@ -91,7 +91,7 @@ export function openQueue(onEnd, onRestore) {
     }
     if (job.line && !busy) node.append(element("p", { class: `line ${job.state}` }, job.line));
     if (job.losses && Object.keys(job.losses).length) node.append(...chart(job.losses));
-    if (job.sheet) node.append(element("img", { class: "sheet", alt: "Photos, the net without a style, and each style so far", src: `/api/sheet/${job.id}?${sheetStep(job)}` }));
+    if (job.sheet) node.append(element("img", { class: "sheet", alt: "Photos, the net without a style, and each style so far", src: `/api/sheet/${job.id}?${job.sheet}` }));
     if (done && /\.(mp4|webm|mov)$/.test(job.name)) {
       node.append(element("video", { src: `/file/${link(job.file)}`, controls: true, loop: true, preload: "metadata", playsinline: true }));
     } else if (done && /\.(png|jpe?g|webp|gif)$/.test(job.name)) {
@@ -108,11 +108,6 @@ export function openQueue(onEnd, onRestore) {
 
 function link(name) {
   return name.split("/").map(encodeURIComponent).join("/");
-}
-
-// The sheet is fetched anew every so often: when the losses have grown by ten entries.
-function sheetStep(job) {
-  return Math.floor((job.losses.total?.length ?? 0) / 10) + job.state;
 }
 
 function chart(losses) {

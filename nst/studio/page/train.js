@@ -2,7 +2,7 @@
 
 import { attempt, element, post, takesDrops, upload } from "./ask.js";
 
-export function openTrain() {
+export function openTrain(state) {
   const pictures = [];
   const start = document.getElementById("train-start");
   const minutes = document.getElementById("minutes");
@@ -18,7 +18,7 @@ export function openTrain() {
     document.getElementById("train-pictures").replaceChildren(...pictures.map((picture, at) => element(
       "figure", {},
       element("img", { src: `/api/preview?${new URLSearchParams({ file: picture.file, side: 184 })}`, alt: "" }),
-      element("figcaption", {}, picture.name),
+      element("figcaption", {}, picture.name.replace(/\.\w+$/, "").replaceAll("_", " ")),
       element("button", { type: "button", "aria-label": `Leave out ${picture.name}`, onclick: () => { pictures.splice(at, 1); draw(); } }, "Leave out"),
     )));
     start.disabled = !pictures.length;
@@ -37,10 +37,16 @@ export function openTrain() {
   start.addEventListener("click", () => attempt(async () => {
     start.disabled = true;
     try {
-      await post("train", { pictures: pictures.map((picture) => picture.file), minutes: Number(minutes.value) });
+      await post("train", {
+        pictures: pictures.map((picture) => picture.file),
+        photos: document.getElementById("photos").value,
+        minutes: Number(minutes.value),
+      });
       pictures.length = 0;
       dispatchEvent(new Event("queued"));
     } finally { draw(); }
   }));
+  document.getElementById("photos").append(...state.folders.map((name) => element(
+    "option", { value: name }, name === "folder" ? "all of the folder" : name.slice(7))));
   tell();
 }

@@ -15,9 +15,9 @@ export function openTry(state, show) {
   let regions = []; // [classes, style]
   let seen = [];
   let kept = {}; // options of a loaded file that have no control here
-  let drafting = false, again = false, fullTimer, run = 0, shownUrl;
+  let drafting = false, again = false, refused = false, fullTimer, run = 0, shownUrl;
 
-  const every = () => [...styles, ...pictures.map((p) => ({ id: `picture:${p.file}`, name: p.name }))];
+  const every = () => [...styles.map(({ id, name }) => ({ id, name: name[0].toUpperCase() + name.slice(1) })), ...pictures.map((p) => ({ id: `picture:${p.file}`, name: p.name }))];
 
   function settings() {
     const options = { ...kept };
@@ -49,18 +49,22 @@ export function openTry(state, show) {
     drafting = true;
     while (again) {
       again = false;
-      const mine = run, begun = performance.now();
+      const mine = run, wanted = settings();
       status("painting a draft …");
-      await attempt(async () => {
-        const wanted = settings();
+      try {
         const answer = await postRaw("try", wanted);
-        if (answer.status === 200) await place(answer, `draft, ${Math.round(performance.now() - begun)} ms`, "draft");
-        else if (mine === run) again = true;
-        if (mine !== run) return;
-        const { command } = await post("command", wanted);
-        $("command").value = command;
+        if (answer.status === 200) await place(answer, "draft");
+        else if (mine === run) again = true; // another page's came between
+        if (refused) say("");
+        refused = false;
+        if (mine !== run) continue;
+        $("command").value = (await post("command", wanted)).command;
         fullTimer = setTimeout(() => full(mine), FULL_AFTER);
-      }) ?? (mine === run && $("message").hidden === false && status(""));
+      } catch (error) {
+        say(error.message);
+        status("");
+        refused = true;
+      }
     }
     drafting = false;
   }
@@ -69,11 +73,11 @@ export function openTry(state, show) {
     attempt(async () => {
       status("painting at full size …");
       const answer = await postRaw("try", { ...settings(), full: true });
-      if (mine === run && answer.status === 200) await place(answer, "full size", "full");
+      if (mine === run && answer.status === 200) await place(answer, "full");
     });
   }
 
-  async function place(answer, words, kind) {
+  async function place(answer, kind) {
     const url = URL.createObjectURL(await answer.blob());
     const image = new Image();
     image.src = url;
@@ -82,8 +86,7 @@ export function openTry(state, show) {
     if (shownUrl) URL.revokeObjectURL(shownUrl);
     shownUrl = url;
     $("painted").dataset.kind = kind;
-    $("painted").dataset.run = run;
-    status(kind === "full" ? `${image.naturalWidth} × ${image.naturalHeight}, ${words}` : words);
+    status(kind === "full" ? `${image.naturalWidth} × ${image.naturalHeight} pixels` : "draft");
     const lines = JSON.parse(answer.headers.get("X-Warnings") || "[]");
     $("warnings").replaceChildren(...lines.map((line) => element("li", {}, line)));
   }
@@ -101,6 +104,7 @@ export function openTry(state, show) {
     $("mix-row").hidden = !$("blend").value;
     const video = source?.kind === "video";
     $("steadiness").hidden = $("timeline").hidden = $("report-row").hidden = !video;
+    $("wipe").classList.toggle("timed", video);
     $("save").disabled = $("enqueue").disabled = $("copy").disabled = $("save-settings").disabled = !source;
     $("save").textContent = source && source.kind !== "picture" ? "Save this frame" : "Save the picture";
     $("enqueue").hidden = source?.kind === "picture";
@@ -284,6 +288,9 @@ export function openTry(state, show) {
     $("folder-row").hidden = false;
     $("folder").addEventListener("change", () => $("folder").value && openSource($("folder").value));
   }
+  $("original").addEventListener("load", () => {
+    $("wipe").style.setProperty("--ratio", $("original").naturalWidth / $("original").naturalHeight);
+  });
   $("wipe-at").addEventListener("input", () => $("wipe").style.setProperty("--at", `${$("wipe-at").value}%`));
   $("camera-open").addEventListener("click", openCamera);
   $("camera-close").addEventListener("click", closeCamera);
