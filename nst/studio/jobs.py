@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -66,11 +65,10 @@ class Queue:
 
     Args:
         folder: holds a folder for each job.
-        on_end: is told of each job that has ended.
     """
 
-    def __init__(self, folder: Path, on_end: Callable[[Job], None] = lambda job: None):
-        self.folder, self.on_end = folder, on_end
+    def __init__(self, folder: Path):
+        self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._closed = threading.Event()
@@ -218,11 +216,11 @@ class Queue:
             if child.returncode == 0:
                 job = replace(job, state=DONE, line=line)
             elif job.state == RUNNING:
-                state = WAITING if self._closed.is_set() else FAILED
-                line = line if state == FAILED else ""
-                job = replace(job, state=state, line=line or "the command ended early")
+                if self._closed.is_set():
+                    job = replace(job, state=WAITING)
+                else:
+                    job = replace(job, state=FAILED, line=line or "the command ended early")
             self._set(job)
-        self.on_end(job)
 
     def _interrupt(self, name: str) -> None:
         """Have a command end as by Ctrl-C, which keeps what can be kept.

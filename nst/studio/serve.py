@@ -35,7 +35,7 @@ def studio(config: StudioConfig, on_start: Callable[[str], None] | None = None) 
         raise InputError(f"nst studio needs {error.name}: pip install nst[studio]") from None
     from nst.studio.files import Files
     from nst.studio.guard import Guard
-    from nst.studio.jobs import Queue
+    from nst.studio.jobs import RUNNING, WAITING, Queue
     from nst.studio.tries import Tries
 
     files = Files(config.output_dir, config.folder)
@@ -73,10 +73,12 @@ def studio(config: StudioConfig, on_start: Callable[[str], None] | None = None) 
         except KeyboardInterrupt:
             pass
         finally:
-            unfinished = any(job["state"] in ("running", "waiting") for job in queue.jobs())
-            if unfinished:
-                tell("ending the jobs; they go on when the studio is opened again", config.quiet)
-            queue.close()
+            try:
+                if any(job["state"] in (RUNNING, WAITING) for job in queue.jobs()):
+                    line = "ending the jobs; they go on when the studio is opened again"
+                    tell(line, config.quiet)
+            finally:  # the terminal may be gone
+                queue.close()
     return None if config.quiet else f"results are in {files.output_dir}"
 
 

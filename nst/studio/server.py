@@ -177,7 +177,7 @@ class Studio:
         lesson = new_lesson(self.files, name, pictures, photos, minutes, **self.tries.machine)
         count = f"{len(pictures)} styles" if len(pictures) > 1 else Path(pictures[0]).stem
         job = self.queue.add(
-            f"learn {count}",
+            f"Learn {count}",
             lesson.arguments,
             lesson.output,
             resumes=str(lesson.state),
