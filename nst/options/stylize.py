@@ -44,7 +44,7 @@ class RegionOptions(Checked):
     region: tuple[str, ...] = region_option(
         (),
         help="style of a region, such as person=great_wave or cat,dog=original. Classes: Pascal "
-        "VOC's, background, people, animals, vehicles, foreground, and faces; with --masks a gray "
+        "VOC's, background, people, animals, vehicles, foreground, faces; with --masks a gray "
         "level, color or name",
         metavar="CLASSES=STYLE",
         common=True,
@@ -300,7 +300,6 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         help="frames painted by hand or any program, which the video follows: 0=a.png, 120f=b.png "
         "or 50%=c.png; transparent parts are not painted",
         metavar="TIME=PICTURE",
-        common=True,
     )
     keyframe_steps: int = time_option(
         400,
