@@ -7,7 +7,7 @@ for a path.
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import fields
 from io import BytesIO
 from pathlib import Path
@@ -307,17 +307,24 @@ def _files() -> Iterator[Callable[[Picture | None], Path]]:
 
     None gives a path for a result.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        count = 0
+    with ExitStack() as stack:
+        folder, count = None, 0
 
         def file(picture: Picture | None) -> Path:
-            nonlocal count
+            nonlocal folder, count
             if isinstance(picture, str | Path):
                 return Path(picture)
-            count += 1
-            path = Path(folder) / f"{count}.png"
-            if picture is not None:
-                _pil(picture).save(path)
+            try:
+                folder = folder or stack.enter_context(tempfile.TemporaryDirectory())
+                count += 1
+                path = Path(folder) / f"{count}.png"
+                if picture is not None:
+                    _pil(picture).save(path)
+            except OSError as error:
+                raise InputError(
+                    f"the temporary folder cannot be written ({error.strerror}): set TMPDIR to "
+                    "another, or give the picture's path"
+                ) from None
             return path
 
         yield file

@@ -118,7 +118,7 @@ def film_config(film_clip, tiny_path, tmp_path) -> Callable[..., VideoConfig]:
 @pytest.fixture
 def short_parts(monkeypatch) -> None:
     """Each shot of `film_clip` is a part of its own."""
-    monkeypatch.setattr(nst.stylize.film, "PART_FRAMES", 1)
+    monkeypatch.setattr(nst.stylize.film, "MIN_FRAMES", 1)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import media
 import numpy as np
 
 from nst.options.stylize import VideoConfig
+from nst.stylize.parts import PartWriter
 
 SIZE, SHOTS = (48, 64), (7, 5, 6)
 FIRSTS = (0, 7, 12)
@@ -44,3 +45,16 @@ def assert_same(one: Path, other: Path) -> None:
     assert all(np.array_equal(x, y) for x, y in zip(a.arrays(), b.arrays(), strict=True))
     assert (a.times, a.sound, a.sound_times) == (b.times, b.sound, b.sound_times)
     assert a.sound
+
+
+def stop_at(monkeypatch, count: int, error: BaseException) -> None:
+    """Have a run end in an error after so many frames."""
+    write, done = PartWriter.write, []
+
+    def stopping(self, images):
+        if len(done) == count:
+            raise error
+        done.append(self.first)
+        write(self, images)
+
+    monkeypatch.setattr(PartWriter, "write", stopping)

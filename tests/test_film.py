@@ -1,7 +1,6 @@
 """A video painted part by part: the same frames as in one go, whatever happens on the way."""
 
 import json
-import resource
 import shutil
 import signal
 import subprocess
@@ -13,34 +12,22 @@ import media
 import numpy as np
 import pytest
 import torch
-from films import FIRSTS, SHOTS, SIZE, assert_same
+from films import FIRSTS, SHOTS, SIZE, assert_same, stop_at
 from PIL import Image
 
 import nst.stylize.film
+import nst.stylize.pipeline
 import nst.stylize.session
 from nst.api import run_video
-from nst.core.places import lock, unlock
 from nst.errors import InputError
 from nst.media.lossless import LosslessWriter, read_lossless
 from nst.stylize.film import keeps_parts
-from nst.stylize.parts import PartWriter, parts_folder
+from nst.stylize.parts import Parts, PartWriter, parts_folder
+from nst.stylize.recorded import RecordedNet
 from nst.stylize.videos import one_pass_video
 
 pytestmark = pytest.mark.usefixtures("short_parts")
 ROOT = Path(__file__).parents[1]
-
-
-def stop_at(monkeypatch, count: int, error: BaseException) -> None:
-    """Have a run end in an error after so many frames."""
-    write, done = PartWriter.write, []
-
-    def stopping(self, images):
-        if len(done) == count:
-            raise error
-        done.append(self.first)
-        write(self, images)
-
-    monkeypatch.setattr(PartWriter, "write", stopping)
 
 
 def painted_parts(monkeypatch) -> list[int]:
@@ -122,6 +109,53 @@ def test_frames_with_masks_and_a_report_go_on_too(film_config, tmp_path, monkeyp
     assert other["beside_alone"]["detail"] == pytest.approx(one["beside_alone"]["detail"], abs=2e-3)
 
 
+def test_a_run_says_how_fast_it_was_and_builds_its_nets_once(film_config, monkeypatch):
+    """Frames that an earlier run has painted do not count."""
+    built = []
+
+    class Counted(RecordedNet):
+        def __init__(self, net):
+            built.append(net)
+            super().__init__(net)
+
+    monkeypatch.setattr(nst.stylize.pipeline, "RecordedNet", Counted)
+    plan = film_config("film.json").output_video
+    run_video(film_config(plan=plan))
+    assert run_video(film_config(plan=plan, part="1/1")).frames == sum(SHOTS)
+    assert len(built) == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(nst.stylize.film, "join", lambda session: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_video(film_config("other.mp4", resume=True))
+    assert run_video(film_config("other.mp4", resume=True)).fps == 0
+
+
+@pytest.mark.parametrize("planned", [False, True])
+def test_a_run_killed_when_all_is_joined_only_tidies_up(
+    film_config, tmp_path, monkeypatch, planned
+):
+    options = {"plan": tmp_path / "film.json"} if planned else {"resume": True}
+    if planned:
+        run_video(film_config(**options))
+        run_video(film_config(part="1/1", **options))
+        options["join"] = True
+
+    def killed(self):
+        next(self.folder.glob("0*.json")).unlink()
+        self.close()
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Parts, "remove", killed)
+        with pytest.raises(SystemExit):
+            run_video(film_config(**options))
+    before = (tmp_path / "out.mp4").stat()
+    report = run_video(film_config(**options))
+    assert (report.frames, report.size, report.output) == (sum(SHOTS), SIZE, tmp_path / "out.mp4")
+    assert (tmp_path / "out.mp4").stat() == before
+    assert not parts_folder(tmp_path / "out.mp4").exists()
+
+
 def test_a_picture_s_code_is_tuned_once_for_all_parts(
     film_config, any_style_path, tmp_path, monkeypatch
 ):
@@ -142,6 +176,14 @@ def test_a_picture_s_code_is_tuned_once_for_all_parts(
             run_video(film_config(resume=True, **options))
     run_video(film_config(resume=True, **options))
     assert steps == [2, 0]
+    with monkeypatch.context() as patch:
+        stop_at(patch, 9, InputError("stop"))
+        with pytest.raises(InputError, match="stop"):
+            run_video(film_config("other.mp4", resume=True, **options))
+    Image.fromarray(media.picture(4, (72, 80))).save(tmp_path / "style.png")
+    with pytest.raises(InputError, match="style.png is another file now"):
+        run_video(film_config("other.mp4", resume=True, **options))
+    shutil.rmtree(parts_folder(tmp_path / "other.mp4"))
     assert_same(tmp_path / "whole.mp4", tmp_path / "out.mp4")
     assert not parts_folder(film_config().output_video).exists()
 
@@ -155,7 +197,7 @@ from nst.media.video_writer import VideoWriter
 from nst.commands.stylize import video
 owner, name, count = {"frame": (parts.PartWriter, "write", 9), "note": (parts, "write_json", 1),
                       "join": (VideoWriter, "write", 4)}[sys.argv.pop(1)]
-nst.stylize.film.PART_FRAMES = 1
+nst.stylize.film.MIN_FRAMES = 1
 before = getattr(owner, name)
 def killing(*args, **options):
     global count
@@ -183,94 +225,10 @@ def test_killed_again_and_again_it_comes_to_the_same_end(film_config, tmp_path, 
         kept.append(sorted(int(p.stem) for p in parts_folder(given.output_video).glob("0*.json")))
     assert kept == [[0], [0], [0, 7, 12]]
     firsts = painted_parts(monkeypatch)
-    with pytest.warns(UserWarning, match="left by a run that was killed"):
-        run_video(given)
+    run_video(given)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.mp4", "whole.mp4"]
     assert not firsts and not parts_folder(given.output_video).exists()
     assert_same(tmp_path / "whole.mp4", tmp_path / "out.mp4")
-
-
-class TestTrouble:
-    """One line each, and what is finished stays."""
-
-    def begin(self, film_config, monkeypatch) -> Path:
-        """Have a run stop in its second part; return the folder of parts."""
-        with monkeypatch.context() as patch:
-            stop_at(patch, 9, InputError("stop"))
-            with pytest.raises(InputError, match="stop"):
-                run_video(film_config(resume=True))
-        return parts_folder(film_config().output_video)
-
-    def test_a_second_run_at_once_is_refused(self, film_config, monkeypatch):
-        folder = self.begin(film_config, monkeypatch)
-        handle = lock(folder)
-        with pytest.raises(InputError, match="another run is working there"):
-            run_video(film_config(resume=True))
-        unlock(handle)
-        run_video(film_config(resume=True))
-
-    def test_other_options_and_files_are_refused(
-        self, film_config, film_clip, tmp_path, monkeypatch
-    ):
-        film = tmp_path / "film.mp4"
-        film.write_bytes(film_clip.read_bytes())
-        with monkeypatch.context() as patch:
-            stop_at(patch, 9, InputError("stop"))
-            with pytest.raises(InputError, match="stop"):
-                run_video(film_config(resume=True, input_video=str(film)))
-        with pytest.raises(InputError, match="--resume: --strength was 1.0 and is 0.5"):
-            run_video(film_config(resume=True, input_video=str(film), strength=0.5))
-        media.make_clip(film, 20, SIZE)
-        with pytest.raises(InputError, match="film.mp4 is another file now"):
-            run_video(film_config(resume=True, input_video=str(film)))
-
-    def test_a_folder_of_somebody_else_is_left_alone(self, film_config):
-        folder = parts_folder(film_config().output_video)
-        folder.mkdir()
-        (folder / "novel.txt").write_text("dear")
-        with pytest.raises(InputError, match="not of this program"):
-            run_video(film_config(resume=True))
-        assert [p.name for p in folder.iterdir()] == ["novel.txt"]
-
-    def test_a_full_disk(self, film_config, tmp_path, monkeypatch):
-        """Files may not grow beyond a size that the first part has and the second exceeds."""
-        one_pass_video(film_config("whole.mp4"))
-        folder = self.begin(film_config, monkeypatch)
-        size = (folder / "00000000-video.mkv").stat().st_size
-        before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, before[1]))
-        try:
-            with pytest.raises(InputError, match="no space left .* finished parts stay"):
-                run_video(film_config(resume=True))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        assert [p.name for p in folder.glob("*.mkv")] == ["00000000-video.mkv"]
-        run_video(film_config(resume=True))
-        assert_same(tmp_path / "whole.mp4", tmp_path / "out.mp4")
-
-    def test_a_folder_that_vanishes(self, film_config, monkeypatch):
-        folder = self.begin(film_config, monkeypatch)
-        write = PartWriter.write
-
-        def losing(self, images):
-            write(self, images)
-            if folder.is_dir():
-                shutil.rmtree(folder)
-
-        monkeypatch.setattr(PartWriter, "write", losing)
-        with pytest.raises(InputError, match="nst-parts is gone"):
-            run_video(film_config(resume=True))
-
-    def test_a_part_that_is_damaged_is_painted_again(self, film_config, tmp_path, monkeypatch):
-        one_pass_video(film_config("whole.mp4"))
-        part = self.begin(film_config, monkeypatch) / "00000000-video.mkv"
-        damaged = bytearray(part.read_bytes())
-        middle = len(damaged) // 2
-        damaged[middle : middle + 100] = bytes(100)
-        part.write_bytes(damaged)
-        with pytest.raises(InputError, match="frames 0 to 6 are damaged"):
-            run_video(film_config(resume=True))
-        run_video(film_config(resume=True))
-        assert_same(tmp_path / "whole.mp4", tmp_path / "out.mp4")
 
 
 def test_parts_are_kept_unasked_for_long_videos_only(film_config, monkeypatch):

@@ -7,8 +7,11 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
-from films import FIRSTS, SHOTS, assert_same
+import torch
+from films import FIRSTS, SHOTS, SIZE, assert_same
+from PIL import Image
 
 import nst.stylize.film
 import nst.stylize.shots
@@ -16,9 +19,11 @@ import nst.stylize.workers
 from nst.api import run_video
 from nst.commands.summary import video_summary
 from nst.errors import InputError
+from nst.media.video_reader import VideoReader
 from nst.stylize.parts import PartWriter, parts_folder
 from nst.stylize.shots import Shot, divide, divide_freely, part_number, shots_of_part
 from nst.stylize.videos import one_pass_video
+from nst.stylize.workers import worker_count
 
 pytestmark = pytest.mark.usefixtures("short_parts")
 STOPS = (*FIRSTS[1:], sum(SHOTS))
@@ -32,11 +37,14 @@ def whole(film_config, tmp_path) -> Path:
 
 class TestShots:
     def test_short_ones_are_joined_and_long_ones_divided(self, monkeypatch):
-        monkeypatch.setattr(nst.stylize.shots, "LONGEST_SHOT", 40)
+        monkeypatch.setattr(nst.stylize.shots, "MAX_FRAMES", 40)
         monkeypatch.setattr(nst.stylize.shots, "RUN_IN", 5)
         assert divide([0, 2, 30, 33, 60], 160, 10) == [
             Shot(0, 30), Shot(30, 60), Shot(60, 93), Shot(93, 126, 5), Shot(126, 160, 5),
         ]  # fmt: skip
+
+    def test_of_no_frames_there_are_no_shots(self):
+        assert divide([0], 0, 10) == divide_freely(0) == []
 
     @pytest.mark.parametrize("total", [1, 240, 241, 1000])
     def test_frames_that_stand_alone_are_divided_evenly(self, total):
@@ -115,16 +123,37 @@ class TestPlan:
             run_video(film_config(plan=plan, join=True))
         with pytest.raises(InputError, match="need the video's --plan"):
             run_video(film_config(join=True))
+        with pytest.raises(InputError, match="--resume is for a run without --plan"):
+            run_video(film_config(plan=plan, part="1/2", resume=True))
+        with pytest.raises(InputError, match="leave out --plan"):
+            run_video(film_config(plan=plan, part="1/2", ray="auto"))
         other = tmp_path / "other.json"
-        changed = json.loads(plan.read_text())
-        changed["options"]["strength"] = 0.5
-        other.write_text(json.dumps(changed))
-        with pytest.raises(InputError, match="incomplete or was changed"):
-            run_video(film_config(plan=other, part="1/2", strength=0.5))
+        for change in ({"frames": 17}, {"shots": [[0, sum(SHOTS), 0]]}):
+            other.write_text(json.dumps(json.loads(plan.read_text()) | change))
+            with pytest.raises(InputError, match="incomplete or was changed"):
+                run_video(film_config(plan=other, part="1/2"))
+
+    def test_the_space_of_all_that_is_kept_is_stated(self, film_config, tmp_path):
+        """Eight bits take 2.5 bytes a pixel, sixteen 6: the video, the masks, the frames alone."""
+        Image.fromarray(np.zeros(SIZE, np.uint8)).save(tmp_path / "mask.png")
+        options = {"region": ("255=scream",), "masks": tmp_path / "mask.png"}
+        options |= {"mask_output": tmp_path / "masks.mp4", "report": tmp_path / "report.json"}
+        plan = tmp_path / "film.json"
+        run_video(film_config(plan=plan, pix_fmt="yuv420p10le", codec="libx265", **options))
+        stated = json.loads(plan.read_text())["temporary_bytes"]
+        assert stated == (6 + 2.5 + 6) * SIZE[0] * SIZE[1] * sum(SHOTS)
+
+    def test_frames_that_stand_alone_are_counted_unpainted(
+        self, film_config, tmp_path, monkeypatch
+    ):
+        """No image is made of them."""
+        monkeypatch.setattr(VideoReader, "_frame", None)
+        report = run_video(film_config(plan=tmp_path / "film.json", temporal_blend=0.0))
+        assert report.frames == sum(SHOTS)
 
     def test_a_long_shot_is_divided_with_a_run_in(self, film_config, tmp_path, monkeypatch):
         """The memory is full again where a piece begins: less is off than without a run-in."""
-        monkeypatch.setattr(nst.stylize.shots, "LONGEST_SHOT", 4)
+        monkeypatch.setattr(nst.stylize.shots, "MAX_FRAMES", 4)
         plan = tmp_path / "film.json"
         with pytest.warns(UserWarning, match="are divided"):
             run_video(film_config(plan=plan))
@@ -133,6 +162,14 @@ class TestPlan:
         for part in ("1/2", "2/2"):
             run_video(film_config(plan=plan, part=part))
         assert run_video(film_config(plan=plan, join=True)).frames == sum(SHOTS)
+
+
+def test_each_gpu_has_a_worker_unless_it_is_said(film_config, monkeypatch):
+    assert worker_count(film_config()) == 1 and worker_count(film_config(workers=3)) == 3
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert worker_count(film_config(device="auto")) == 4
+    assert worker_count(film_config(device="cuda:1")) == 1
 
 
 class TestWorkers:

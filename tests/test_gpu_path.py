@@ -190,7 +190,7 @@ class TestRecordedNet:
 
     def test_a_large_picture_or_a_cpu_needs_none(self, net, tiny, monkeypatch):
         monkeypatch.setattr(recorded, "record", lambda *_: pytest.fail("recorded"))
-        monkeypatch.setattr(recorded, "MOST_PIXELS", 16 * 20 - 1)
+        monkeypatch.setattr(recorded, "MAX_PIXELS", 16 * 20 - 1)
         called = RecordedNet(net)
         on_cpu = RecordedNet(tiny.net)
         for _ in range(3):

@@ -12,7 +12,7 @@ from dataclasses import fields
 
 from nst.commands.parser import parse
 from nst.core.threads import INTERRUPTS
-from nst.errors import IncompleteError, InputError
+from nst.errors import IncompleteError, InputError, ran_out_of_memory
 from nst.options.field import Checked, flag_of
 
 
@@ -92,10 +92,7 @@ def _explain(error: Exception, config_class: type) -> str | None:
     if isinstance(error, InputError):
         # One raised in a loader's process arrives with that process's traceback before it.
         return text.rpartition("InputError: ")[2]
-    names = {kind.__name__ for kind in type(error).__mro__}
-    memory = ("not enough memory", "out of memory", "t allocate memory")  # can't, cannot
-    # PyTorch has no one type for it: some of its errors can only be told by their text.
-    if names & {"MemoryError", "OutOfMemoryError"} or any(m in text.lower() for m in memory):
+    if ran_out_of_memory(error):
         known = {spec.name for spec in fields(config_class)}
         cure = next((flag_of(n) for n in ("long_side", "batch") if n in known), None)
         return "not enough memory" + (f"; try a smaller {cure}" if cure else "")

@@ -141,10 +141,29 @@ def is_locked(path: Path) -> bool:
     return False
 
 
+def remove_left_behind(path: Path) -> None:
+    """Remove the files that killed runs left half written beside a place, of which none is alive.
+
+    Where the file system has no locks, what is alive cannot be told, and all stay.
+    """
+    for other in _others(followed(path)):
+        with suppress(OSError):
+            handle = lock(other)
+            if handle is not None:
+                if not other.is_dir():
+                    other.unlink()
+                unlock(handle)
+
+
+def _others(path: Path) -> list[Path]:
+    """Return what other runs, alive or not, are writing in a place."""
+    pattern = f".{glob.escape(path.stem)}.????????.part{glob.escape(path.suffix)}"
+    return sorted(path.parent.glob(pattern))
+
+
 def _tell_of_others(path: Path) -> None:
     """Say so where another run is writing to a place, or one that was killed left its part."""
-    pattern = f".{glob.escape(path.stem)}.????????.part{glob.escape(path.suffix)}"
-    for other in sorted(path.parent.glob(pattern)):
+    for other in _others(path):
         with suppress(OSError):
             if is_locked(other):
                 message = f"another run is writing {path} too: who ends last gets another name"

@@ -119,10 +119,12 @@ class VideoReader:
         while (picture := self._next()) is not None:
             yield self._frame(picture, convert, self._pts)
 
-    def skip(self, count: int) -> None:
-        """Leave out so many frames, for the cost of decoding them."""
-        for _ in range(count):
-            self._next()
+    def skip(self, count: int) -> int:
+        """Leave out so many frames, for the cost of decoding them; return how many there were."""
+        for skipped in range(count):
+            if self._next() is None:
+                return skipped
+        return count
 
     def _next(self) -> VideoFrame | None:
         """Return the next picture, None at the end; its time is `_pts`."""

@@ -107,6 +107,13 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> 
         partial.write_bytes(save(tensors, {"nst": json.dumps(description, default=str)}))
 
 
+def checkpoint_file(path: str | Path) -> Path:
+    """Return the file of a checkpoint that is named by its path, or by its name in the package."""
+    if str(path) in SHIPPED:
+        return Path(str(resources.files("nst") / "models" / "pretrained" / f"{path}.safetensors"))
+    return Path(path)
+
+
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint; 'fast' and 'any_style' are those shipped with the package.
 
@@ -163,9 +170,7 @@ def _opened(path: str | Path) -> Iterator[tuple[safe_open, dict]]:
     Args:
         path: see `load_checkpoint`.
     """
-    file = Path(path)
-    if str(path) in SHIPPED:
-        file = Path(str(resources.files("nst") / "models" / "pretrained" / f"{path}.safetensors"))
+    file = checkpoint_file(path)
     if not file.is_file():
         shipped = f"{', '.join(SHIPPED[:-1])} or {SHIPPED[-1]}"
         raise InputError(f"no checkpoint {file}: give a file that train.py made, or {shipped}")

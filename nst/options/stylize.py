@@ -420,10 +420,17 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
     join: bool = one_pass_option(
         False, help="join the painted parts of the --plan", group="long videos"
     )
+    ray: str | None = one_pass_option(
+        None,
+        help="paint on a Ray cluster, that of this machine or of RAY_ADDRESS (auto) or another; "
+        "needs nst[ray]",
+        group="long videos",
+        metavar="ADDRESS",
+    )
     workers: int | None = one_pass_option(
         None,
         help="paint in so many processes, which take the GPUs in turn; for that the cuts are found "
-        "first; none is one process",
+        "first; none is one, one for each GPU, or on a Ray cluster as many as have room",
         group="long videos",
         metavar="COUNT",
         low=1,

@@ -6,27 +6,35 @@ break. See `parts` for what is kept, `pipeline` for why a part needs nothing of 
 
 import shutil
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import astuple, replace
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 
 from nst.core.device import choose_device
-from nst.core.files import write_json
 from nst.core.progress import OnProgress, collected_warnings, tracked, warn
-from nst.core.reports import Figures, VideoReport
-from nst.core.threads import in_background
+from nst.core.reports import VideoReport
 from nst.errors import InputError
 from nst.media.camera import is_live
 from nst.media.frames import OnFrame
 from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
-from nst.stylize.parts import PART_FRAMES, Parts, check_same_run, parts_folder, read_record
-from nst.stylize.pipeline import Source, painted, remembers
-from nst.stylize.session import Session, check_writable, opened_session, paint_shot, space
-from nst.stylize.shots import Shot, divide, divide_freely, find_cuts
-from nst.stylize.videos import Writers, measurement, written
-from nst.stylize.workers import paint_with_workers
+from nst.stylize.join import join
+from nst.stylize.paint import read_styles
+from nst.stylize.parts import Parts, parts_folder
+from nst.stylize.pipeline import Source, remembers
+from nst.stylize.ray_workers import connected, paint_on_ray
+from nst.stylize.record import check_same_run, read_record
+from nst.stylize.session import (
+    Session,
+    check_writable,
+    kept_depths,
+    opened_session,
+    paint_shot,
+    space,
+)
+from nst.stylize.shots import MIN_FRAMES, Shot, divide, divide_freely, find_cuts
+from nst.stylize.videos import written_report
+from nst.stylize.workers import paint_with_workers, worker_count
 
 # From this length on parts are kept unasked, where they take less than half of the free space.
 KEPT_FROM_SECONDS = 120
@@ -36,7 +44,7 @@ WAIT_SECONDS = 0.5
 
 def keeps_parts(config: VideoConfig, on_frame: OnFrame | None) -> bool:
     """Tell whether a video is painted part by part: it is wanted, or long, with room for them."""
-    if config.resume or config.workers:
+    if config.resume or config.workers or config.ray:
         return True
     if config.output_video is None or on_frame or config.show or is_live(str(config.input_video)):
         return False
@@ -45,7 +53,9 @@ def keeps_parts(config: VideoConfig, on_frame: OnFrame | None) -> bool:
     if info.frames is None or info.frames / info.rate < KEPT_FROM_SECONDS:
         return False
     folder = config.output_video.absolute().parent
-    needed = space(info, info.frames, {"video": 8})
+    # An encoder that is named may take more than 8 bits.
+    depths = kept_depths(config, 16 if config.codec or config.pix_fmt else 8)
+    needed = space(info, info.frames, depths)
     return folder.is_dir() and 2 * needed < shutil.disk_usage(folder).free
 
 
@@ -62,98 +72,67 @@ def paint_film(
         InputError: something the user gave is wrong, or the disk gave up; finished parts stay.
     """
     begun = time.perf_counter()
-    check_writable(config, on_frame, "--workers" if config.workers else "--resume")
-    workers = config.workers or 1
+    if config.resume and (report := joined_before(config)):
+        return report
+    given = {"--ray": config.ray, "--workers": config.workers}
+    check_writable(config, on_frame, next((flag for flag in given if given[flag]), "--resume"))
     with (
+        connected(config.ray),
         collected_warnings() as warned,
         opened_session(config, _kept_record(config), "alone", on_progress) as session,
     ):
         parts = session.parts
         parts.clean()
-        painting, before = time.perf_counter(), parts.finished_until()
+        _warn_of_space(session)
+        painting = time.perf_counter()
         try:
-            if workers > 1 and session.shots is None and parts.record["frames"] is None:
-                note_shots(session)
-            if session.shots is not None:
-                paint_shots(session, session.shots, workers)
-            elif parts.record["frames"] is None:
-                _paint_on(session, before)
-            else:  # all were painted, and damaged ones are to be painted again
-                paint_shots(session, _gaps(parts), workers)
+            painted = _paint_all(session)
             spent = time.perf_counter() - painting
-            figures, writers = join(session)
+            measured, writers = join(session)
         except KeyboardInterrupt:
             if parts.finished():
                 warn(f"finished parts are kept in {parts.folder}: --resume goes on with them")
             raise
+        size = session.source.info.size
+        report = written_report(session.config, measured, writers, size, painted, spent)
+        parts.note(joined=size)
         parts.remove()
-    count = parts.record["frames"] - before
-    return film_report(session, writers, count, spent, begun, figures, warned)
+    return replace(report, seconds=time.perf_counter() - begun, warnings=tuple(warned))
 
 
-def film_report(
-    session: Session,
-    writers: Writers,
-    painted: int,
-    spent: float,
-    begun: float,
-    figures: Figures,
-    warned: list[str],
-) -> VideoReport:
-    """Return what is to be said of a video that was joined.
-
-    Args:
-        writers: of what was written.
-        painted, spent: frames painted in this run, and the seconds for that.
-        begun: when the run began, by `time.perf_counter`.
-    """
-    return VideoReport(
-        output=writers.video.path if writers.video else None,
-        frames=session.parts.record["frames"],
-        size=session.source.info.size,
-        seconds=time.perf_counter() - begun,
-        fps=painted / max(spent, 1e-9),
-        figures=figures,
-        warnings=tuple(warned),
-        masks=writers.masks.path if writers.masks else None,
-        compare=writers.compare.path if writers.compare else None,
-    )
+def joined_before(config: VideoConfig) -> VideoReport | None:
+    """Finish what a run left that was killed when its video was whole; None where none was."""
+    note = parts_folder(config.output_video) / "run.json"
+    record = read_record(note) if note.is_file() else {}
+    if not record.get("joined") or not config.output_video.exists():
+        return None
+    with Parts(config.output_video, record) as left:
+        left.remove()
+    size = tuple(record["joined"])
+    return VideoReport(config.output_video, record["frames"], size, seconds=0.0, fps=0.0)
 
 
 def find_shots(session: Session, first: int = 0) -> tuple[list[Shot], int]:
     """Return the shots of a video from a frame on, and the number of all its frames."""
     config, source = session.config, session.source
-    frames, total = source.frames(first), source.info.frames
+    total, tell = source.info.frames, session.on_progress
     if remembers(config, session.checkpoint.grain, session.styles.regions):
         flow = FlowEstimator(config.flow, config.flow_long_side, choose_device(config.device))
-        cuts, count = find_cuts(frames, flow, total, session.on_progress)
-        shots = divide(cuts, count, PART_FRAMES)
+        cuts, count = find_cuts(source.frames(first), flow, total, tell)
+        shots = divide(cuts, count, MIN_FRAMES)
     else:
-        count = sum(1 for _ in tracked(frames, "counting", total, "frame", session.on_progress))
+        numbers = tracked(source.counted(first), "counting", total, "frame", tell)
+        count = sum(1 for _ in numbers)
         shots = divide_freely(count)
+    if any(shot.run_in for shot in shots):
+        warn(
+            "shots of more than two minutes or so are divided: where the pieces meet, strokes may "
+            "differ a little from those of a run in one go"
+        )
     return [Shot(first + s.first, first + s.stop, s.run_in) for s in shots], first + count
 
 
-def note_shots(session: Session) -> None:
-    """Find the shots of what is not painted yet and write them into the parts' record."""
-    parts = session.parts
-    done = sorted(item for item in parts.finished().items() if item[0] < parts.finished_until())
-    rest, total = find_shots(session, parts.finished_until())
-    if any(shot.run_in for shot in rest):
-        warn_of_run_ins()
-    shots = [Shot(first, stop) for first, stop in done] + rest
-    parts.note(shots=[astuple(shot) for shot in shots], frames=total)
-
-
-def warn_of_run_ins() -> None:
-    """Say that the result is not quite that of a run in one go."""
-    warn(
-        "shots of more than two minutes or so are divided: where the pieces meet, strokes may "
-        "differ a little from those of a run in one go"
-    )
-
-
-def paint_shots(session: Session, shots: list[Shot], workers: int = 1, wait: bool = True) -> int:
+def paint_shots(session: Session, shots: list[Shot], wait: bool = True) -> int:
     """Paint those of some shots that are not finished; return how many frames that were.
 
     Args:
@@ -162,27 +141,32 @@ def paint_shots(session: Session, shots: list[Shot], workers: int = 1, wait: boo
     parts = session.parts
     pending = [shot for shot in shots if not parts.has(shot.first, shot.stop)]
     total = sum(shot.stop - shot.first for shot in shots)
-    done = before = total - sum(shot.stop - shot.first for shot in pending)
+    done = total - sum(shot.stop - shot.first for shot in pending)
     tell = session.teller("stylizing", done, total)
-    if workers > 1 and len(pending) > 1:
-        paint_with_workers(session, shots, min(workers, len(pending)), tell)
-        return total - before
+    if session.config.ray and pending:
+        return paint_on_ray(session, pending, lambda count: tell(done + count))
+    workers = min(worker_count(session.config), len(pending))
+    if workers > 1:
+        return paint_with_workers(session, pending, workers, lambda count: tell(done + count))
+    painted = 0
     while pending:
         left = []
         for shot in pending:
             with parts.claimed(shot.first) as free:
-                if free and not parts.has(shot.first, shot.stop):
-                    paint_shot(session, shot, tell, done)
-                elif not free:
+                if not free:
                     left.append(shot)
                     continue
+                if not parts.has(shot.first, shot.stop):
+                    for count in paint_shot(session, shot):
+                        tell(done + count)
+                    painted += shot.stop - shot.first
             done += shot.stop - shot.first
         if len(left) == len(pending):
             if not wait:
                 break
             time.sleep(WAIT_SECONDS)
         pending = left
-    return done - before
+    return painted
 
 
 def _kept_record(config: VideoConfig) -> dict | None:
@@ -191,17 +175,51 @@ def _kept_record(config: VideoConfig) -> dict | None:
     if not note.is_file():
         return None
     record = read_record(note)
-    if config.resume:
-        check_same_run(record, config, "--resume")
+    if config.resume and not record.get("joined"):
+        check_same_run(record, config, read_styles(config), "--resume")
         return record
-    if any(note.parent.glob("????????.json")):
+    if not record.get("joined") and any(note.parent.glob("????????.json")):
         raise InputError(
             f"{note.parent} holds an unfinished run: give --resume, or delete that folder"
         )
-    # Left by a run that was stopped before it had finished a part.
+    # Left by a run that was stopped before it had finished a part, or when all was joined.
     with Parts(config.output_video, record) as left:
         left.remove()
     return None
+
+
+def _warn_of_space(session: Session) -> None:
+    """Say it beforehand where the parts may not find room."""
+    parts, info = session.parts, session.source.info
+    if info.frames is None or parts.finished():
+        return
+    needed = space(info, info.frames, parts.record["depths"])
+    free = shutil.disk_usage(parts.folder).free
+    if needed > free:
+        warn(
+            f"the parts of this video may take {needed / 1e9:.3g} GB beside the output, where "
+            f"{free / 1e9:.3g} GB are free"
+        )
+
+
+def _paint_all(session: Session) -> int:
+    """Paint what is not finished; return how many frames that were."""
+    parts = session.parts
+    if session.shots is None and parts.record["frames"] is None:
+        if session.config.ray is None and worker_count(session.config) == 1:
+            return _paint_on(session)
+        _note_shots(session)
+    # Without shots all was painted, and damaged parts are to be painted again.
+    return paint_shots(session, session.shots or _gaps(parts))
+
+
+def _note_shots(session: Session) -> None:
+    """Find the shots of what is not painted yet and write them into the parts' record."""
+    parts = session.parts
+    until, finished = parts.finished_until(), parts.finished()
+    rest, total = find_shots(session, until)
+    done = [Shot(first, stop) for first, stop in sorted(finished.items()) if first < until]
+    parts.note(shots=[astuple(shot) for shot in done + rest], frames=total)
 
 
 def _gaps(parts: Parts) -> list[Shot]:
@@ -211,15 +229,19 @@ def _gaps(parts: Parts) -> list[Shot]:
     return [Shot(first, stop) for first, stop in pairwise(edges) if first not in found]
 
 
-def _paint_on(session: Session, first: int) -> None:
-    """Paint from a frame on to the video's end; each part ends at a cut, where it is kept."""
-    parts, source = session.parts, session.source
-    tell = session.teller("stylizing", first, source.info.frames)
-    stop = first
-    with painted(source, session.paint, session.styles, first) as frames, ExitStack() as stack:
+def _paint_on(session: Session) -> int:
+    """Paint from the first unfinished frame on to the end; each part ends at a cut, and is kept.
+
+    Returns:
+        How many frames were painted.
+    """
+    parts = session.parts
+    first = stop = parts.finished_until()
+    tell = session.teller("stylizing", first, session.source.info.frames)
+    with session.pipeline.painted(first) as frames, ExitStack() as stack:
         writer = None
         for number, frame in enumerate(frames, first):
-            if writer and frame.fresh and writer.count >= PART_FRAMES:
+            if writer and frame.fresh and writer.count >= MIN_FRAMES:
                 writer.keep()
                 stack.close()
                 writer = None
@@ -231,39 +253,4 @@ def _paint_on(session: Session, first: int) -> None:
         if writer:
             writer.keep()
     parts.note(frames=stop)
-
-
-def join(session: Session) -> tuple[Figures, Writers]:
-    """Write the video from its parts, with the source's times and sound.
-
-    Returns:
-        Its figures, and the files written.
-    """
-    config, parts = session.config, session.parts
-    device = choose_device(config.device)
-    measured = measurement(config, session.checkpoint, session.styles, device)
-    total = parts.record["frames"]
-    tell = session.teller("joining", 0, total)
-    with (
-        in_background(session.source.frames()) as originals,
-        in_background(parts.images()) as kept,
-        written(config, session.source.info, device) as writers,
-    ):
-        for number, (original, images) in enumerate(_paired(originals, kept, total), 1):
-            images = {kind: image.to(device) for kind, image in images.items()}
-            result = replace(original, image=images["video"])
-            writers.write(original, result, images.get("masks"))
-            measured.add(original.image, result.image, images.get("alone"))
-            tell(number)
-    figures = measured.figures()
-    if config.report:
-        write_json(config.report, figures)
-    return figures, writers
-
-
-def _paired(originals: Iterator, kept: Iterator, total: int) -> Iterator[tuple]:
-    for number, (original, images) in enumerate(zip_longest(originals, kept)):
-        if original is None or images is None:
-            what = "the input has" if original is None else "the parts have"
-            raise InputError(f"{what} {number} of {total} frames only: give --resume once more")
-        yield original, images
+    return stop - first

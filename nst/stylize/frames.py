@@ -87,6 +87,7 @@ def stylize_frames(
     keep_alone: bool = False,
     together: int = 1,
     number: int = 0,
+    net: RecordedNet | None = None,
 ) -> Iterator[PaintedFrame]:
     """Paint what `followed` gives, frame by frame; each result keeps its frame's time.
 
@@ -99,6 +100,7 @@ def stylize_frames(
         keep_alone: give each frame as painted without memory, too.
         together: frames in one pass, at most.
         number: of the first frame, for `timeline` and keyframes.
+        net: that of `paint`, where what is recorded of it is to be kept; None records it anew.
     """
 
     def finished(image: Tensor, job: _Job) -> Tensor:
@@ -111,9 +113,8 @@ def stylize_frames(
     memory = VideoMemory(temporal_blend)
     groups = in_groups(_jobs(scenes, paint, timeline, number), together, _can_share_a_pass)
     keys = paint.keys
-    work = ShrinkingBatches(
-        partial(_by_keys, keys) if keys else partial(_stylized, paint, RecordedNet(paint.net))
-    )
+    net = net or RecordedNet(paint.net)
+    work = ShrinkingBatches(partial(_by_keys, keys) if keys else partial(_stylized, paint, net))
     for job, image in chain.from_iterable(in_order(work, groups, workers, waiting)):
         scene, kept = job.scene, job.kept
         if keys:

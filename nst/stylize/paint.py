@@ -5,6 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -74,9 +75,18 @@ class Styles:
             schedule.check(clock)
         return Timeline(self.painted, self.strength, self.scale, clock)
 
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """The style pictures among them."""
+        return tuple(picture for style in self.keys if style for picture in style.pictures)
+
+    def checkpoint(self, given: str | None, default: str) -> str:
+        """Return the name of the checkpoint that was given, or of one that can paint the styles."""
+        return choose_checkpoint(given, self.keys, default)
+
     def load(self, given: str | None, default: str) -> Checkpoint:
         """Load the checkpoint that was given, or else one that can paint the styles."""
-        return load_checkpoint(choose_checkpoint(given, self.keys, default))
+        return load_checkpoint(self.checkpoint(given, default))
 
 
 def read_styles(config: PictureConfig | VideoConfig) -> Styles:

@@ -6,8 +6,8 @@ happens before leaves a file that nobody reads.
 """
 
 import errno
-import hashlib
 import json
+import platform
 import re
 import secrets
 import zlib
@@ -25,82 +25,20 @@ from nst.core.places import fitted_name, is_locked, lock, unlock
 from nst.errors import InputError
 from nst.media.lossless import LosslessWriter, read_lossless
 from nst.media.video_writer import FULL_DISK
-from nst.options.stylize import VideoConfig
-from nst.options.unfinished import options_of, refuse_other_options
-from nst.stylize.key_times import parse_keyframe
+from nst.stylize.record import hash_of, read_record
 
-# What may differ between a run and the one that goes on with it.
-FREE = ("resume", "quiet", "plan", "part", "join", "workers")
-# The folder's mark: only what holds it is read, written or removed.
-MADE_BY = "nst: the parts of an unfinished video"
-# Frames of a part, at the least: a shot that is shorter is kept together with the next.
-PART_FRAMES = 25
-FINGERPRINTED = 1_000_000  # bytes of a file by which it is recognized, with its size
+BLOCK = 1_000_000  # bytes of a file that are read at a time
 OURS = re.compile(
     r"\d{8}\.(json|busy)|\.?\d{8}-[a-z]+(\.[0-9a-f]{8}\.part)?\.mkv|run\.json|codes\.(safetensors|new)"
     r"|\.(\d{8}|run|codes)\.\d+\.part\.(json|new)"  # of `replacing`
 )
-GONE = (errno.ENOENT, errno.ESTALE, errno.EIO, errno.EROFS, errno.EACCES)
+GONE = (errno.ENOENT, errno.ESTALE, errno.EIO)
+REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def parts_folder(output: Path) -> Path:
     """Return where the parts of an output are kept."""
     return output.with_name(fitted_name(output.name[:230], ".nst-parts"))
-
-
-def new_record(config: VideoConfig, settled: Mapping[str, str]) -> dict[str, Any]:
-    """Return what is written down of a run: its options, its files, and what `auto` came to."""
-    paths: list[str | Path | None] = [
-        config.input_video,
-        config.checkpoint,
-        config.masks,
-        *(config.style_path or ()),
-        *(parse_keyframe(text)[2] for text in config.keyframe),
-    ]
-    files = {str(path): _fingerprint(Path(path)) for path in paths if path and Path(path).is_file()}
-    return {
-        "made_by": MADE_BY,
-        "options": options_of(config, FREE),
-        "files": files,
-        "settled": dict(settled),
-        "frames": None,
-        "shots": None,
-    }
-
-
-def hash_of(record: Mapping[str, Any]) -> str:
-    """Return what tells runs of different options, files or machines' choices apart."""
-    kept = {name: record[name] for name in ("options", "files", "settled")}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def check_same_run(record: Mapping[str, Any], config: VideoConfig, flag: str) -> None:
-    """Refuse to go on with other options or files than those of a record.
-
-    Raises:
-        InputError: names what differs.
-    """
-    now = new_record(config, record["settled"])
-    refuse_other_options(record["options"], now["options"], flag)
-    for name, fingerprint in now["files"].items():
-        if record["files"].get(name) != fingerprint:
-            raise InputError(f"{flag}: {name} is another file now; begin anew")
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Return a run's record.
-
-    Raises:
-        InputError: it cannot be read, or is not of this program.
-    """
-    try:
-        record = json.loads(path.read_text("utf-8"))
-        if record["made_by"] != MADE_BY:
-            raise ValueError("another program's")
-        hash_of(record)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not of this program or cannot be read: rename it") from error
-    return record
 
 
 class Parts:
@@ -110,6 +48,7 @@ class Parts:
         record: of the run; where the folder is there already, its own is taken, and must be alike.
         hold: alone refuses other runs in it, together only those that want it alone; none does not
             look, for processes of a run that holds it.
+        cure: what errors say is to be done to go on.
 
     Raises:
         InputError: the folder is somebody else's or cannot be made; another run is working in it.
@@ -120,12 +59,18 @@ class Parts:
         output: Path,
         record: dict[str, Any],
         hold: Literal["alone", "together", "none"] = "alone",
+        cure: str = "give the command again with --resume",
     ) -> None:
-        self.folder = parts_folder(output)
+        self.folder, self.cure = parts_folder(output), cure
         self._note = self.folder / "run.json"
         self._lock: int | None = None
         with self.explained():
             if not self._note.is_file():
+                if hold == "none":
+                    raise InputError(
+                        f"{self.folder} is not to be seen from the machine {platform.node()}: the "
+                        "output's folder must be shared by all of them"
+                    )
                 self._begin(record)
             if hold != "none":
                 self._take_lock(shared=hold == "together")
@@ -187,6 +132,8 @@ class Parts:
 
     def images(self) -> Iterator[dict[str, Tensor]]:
         """Yield the images (1, 3, H, W) of each frame, by kind, of all finished parts."""
+        # To list the folder first lets a network's file system see what other machines wrote.
+        self.finished()
         stop = 0
         while note := self._finished_note(stop):
             first, stop = stop, note["stop"]
@@ -194,8 +141,8 @@ class Parts:
             if any(_checksum(path) != note["files"][kind][1] for kind, path in paths.items()):
                 (self.folder / f"{first:08d}.json").unlink()
                 raise InputError(
-                    f"{self.folder}: frames {first} to {stop - 1} are damaged on the disk: they "
-                    "will be painted again with --resume, or with their --part"
+                    f"{self.folder}: frames {first} to {stop - 1} are damaged on the disk and "
+                    "have to be painted anew"
                 )
             for images in zip(*map(read_lossless, paths.values()), strict=True):
                 yield dict(zip(paths, images, strict=True))
@@ -294,13 +241,11 @@ class Parts:
                 message = f"{self.folder}: no space left on its disk; free some"
             elif number in GONE and not self.folder.is_dir():
                 message = f"{self.folder} is gone; see that its disk is there"
-            elif number in GONE:
+            elif number in GONE + REFUSED:
                 message = f"{self.folder} cannot be written; see to its disk and its rights"
             else:
                 raise
-            raise InputError(
-                f"{message} and give the command again with --resume: finished parts stay"
-            ) from None
+            raise InputError(f"{message}, then {self.cure}: finished parts stay") from None
 
 
 class PartWriter:
@@ -344,15 +289,9 @@ class PartWriter:
         self._open = {}
 
 
-def _fingerprint(path: Path) -> str:
-    with open(path, "rb") as file:
-        begin = hashlib.sha256(file.read(FINGERPRINTED)).hexdigest()[:16]
-    return f"{path.stat().st_size}-{begin}"
-
-
 def _checksum(path: Path) -> int:
     found = 0
     with open(path, "rb") as file:
-        while block := file.read(FINGERPRINTED):
+        while block := file.read(BLOCK):
             found = zlib.crc32(block, found)
     return found

@@ -4,7 +4,7 @@ Memory does not grow with the video's length. Any range of frames can be painted
 of earlier frames is forgotten at a cut, so a range that begins at one comes out as in the whole.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from itertools import islice
@@ -20,6 +20,7 @@ from nst.media.camera import is_live
 from nst.media.frames import Frame, PaintedFrame, StreamInfo, frame_rate
 from nst.media.video_reader import VideoReader, open_video
 from nst.media.video_writer import holds_alpha
+from nst.models.deeplab import Segmenter
 from nst.motion.coherence import MotionTracker
 from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
@@ -29,6 +30,7 @@ from nst.stylize.forward import MIN_SIDE
 from nst.stylize.frames import followed, stylize_frames
 from nst.stylize.key_times import check_keyframes
 from nst.stylize.paint import Paint, Styles
+from nst.stylize.recorded import RecordedNet
 
 # From a camera's first picture to the one that a style is tuned on: its exposure settles meanwhile.
 SETTLING_MILLISECONDS = 700
@@ -82,22 +84,20 @@ class Source:
 
         What lies behind `position` is reached by reading from the beginning.
         """
-        if first < self.position:
-            self.close()
-            self._open()
-            self.position = 0
-        missing = first - self.position
-        if isinstance(self.raw, VideoReader):
-            self.raw.skip(missing)
-        else:
-            next(islice(self._iterator, missing, missing), None)
-        self.position = first
+        self._go_to(first)
         for frame in islice(self._iterator, None if stop is None else stop - first):
             self.position += 1
             image, alpha = resize(frame.image.to(self.device), self.info.size), frame.alpha
             if self.config.mirror:
                 image, alpha = image.flip(3), None if alpha is None else alpha.flip(3)
             yield replace(frame, image=image, alpha=alpha)
+
+    def counted(self, first: int = 0) -> Iterator[int]:
+        """Yield the number of each frame from `first` on, without making an image of it."""
+        self._go_to(first)
+        while self._skip(1):
+            self.position += 1
+            yield self.position - 1
 
     def close(self) -> None:
         self.raw.close()
@@ -115,61 +115,86 @@ class Source:
         self.raw = open_video(*span, keep_alpha, config.deinterlace, self.device, config.hwaccel)
         self._iterator: Iterator[Frame] = iter(self.raw)
 
+    def _go_to(self, number: int) -> None:
+        if number < self.position:
+            self.close()
+            self._open()
+            self.position = 0
+        self._skip(number - self.position)
+        self.position = number
+
+    def _skip(self, count: int) -> int:
+        """Leave out so many frames; return how many there were."""
+        if isinstance(self.raw, VideoReader):
+            return self.raw.skip(count)
+        return sum(1 for _ in islice(self._iterator, count))
+
 
 def remembers(config: VideoConfig, paint_grain: float, regions: object) -> bool:
     """Tell whether anything of a frame is used for the next one."""
     return config.flow != "none" and bool(config.temporal_blend or regions or paint_grain)
 
 
-@contextmanager
-def painted(
-    source: Source,
-    paint: Paint,
-    styles: Styles,
-    first: int = 0,
-    stop: int | None = None,
-    run_in: int = 0,
-) -> Iterator[Iterator[PaintedFrame]]:
-    """Give the painted frames from number `first` on, up to `stop`, made by threads.
+class Pipeline:
+    """Paints a video, or ranges of its frames one after the other, with nets that are built once.
 
-    What is live waits in no queue before the net: each frame is the latest.
-
-    Args:
-        run_in: so many frames before `first` are painted too and thrown away: they fill the memory.
+    Raises:
+        InputError: the weights of one that the options need are not to be had.
     """
-    config, info, live = source.config, source.info, source.live
-    ahead = nullcontext if live else in_background
-    begin = first - run_in
-    with ExitStack() as stack:
-        paint = paint.for_size(info.size, styles.scale.values if styles.scale else (1.0,))
-        workers = stack.enter_context(frame_workers(paint.device, info.size, live))
-        masks = stack.enter_context(
-            open_masks(
-                config, styles.regions, paint.device, paint.dtype, rate=info.rate, first=begin
-            )
-        )
-        tracker = None
+
+    def __init__(self, source: Source, paint: Paint, styles: Styles) -> None:
+        config = source.config
+        self._source, self._styles = source, styles
+        multiples = styles.scale.values if styles.scale else (1.0,)
+        self._paint = paint = paint.for_size(source.info.size, multiples)
+        self._net = RecordedNet(paint.net)
+        self._segmenter = self._flow = None
+        if styles.regions and styles.regions.names_classes and config.masks is None:
+            self._segmenter = Segmenter(config.segmenter, paint.device, paint.dtype)
         if remembers(config, paint.grain, styles.regions):
-            tracker = MotionTracker(FlowEstimator(config.flow, config.flow_long_side, paint.device))
-        frames = stack.enter_context(ahead(source.frames(begin, stop)))
-        scenes = followed(frames, paint.device, tracker, masks, paint.grain)
-        results = stylize_frames(
-            stack.enter_context(ahead(scenes)),
-            paint,
-            config.temporal_blend,
-            config.preserve_color,
-            styles.timeline(Clock.of(info)),
-            styles.regions,
-            workers,
-            waiting=0 if live else 1,
-            keep_alone=bool(config.report and config.temporal_blend),
-            together=frames_together(paint.device, info.size, live),
-            number=begin,
-        )
-        yield stack.enter_context(in_background(_after(results, run_in), depth=1 if live else 2))
-        if masks and begin == 0 and stop is None:
-            masks.report()
+            self._flow = FlowEstimator(config.flow, config.flow_long_side, paint.device)
 
+    @contextmanager
+    def painted(
+        self, first: int = 0, stop: int | None = None, run_in: int = 0
+    ) -> Iterator[Iterator[PaintedFrame]]:
+        """Give the painted frames from number `first` on, up to `stop`, made by threads.
 
-def _after(frames: Iterable[PaintedFrame], count: int) -> Iterator[PaintedFrame]:
-    return islice(frames, count, None)
+        What is live waits in no queue before the net: each frame is the latest.
+
+        Args:
+            run_in: so many frames before `first` are painted too and thrown away: they fill the
+                memory.
+        """
+        source, paint, regions = self._source, self._paint, self._styles.regions
+        config, info, live = source.config, source.info, source.live
+        ahead = nullcontext if live else in_background
+        begin = first - run_in
+        with ExitStack() as stack:
+            workers = stack.enter_context(frame_workers(paint.device, info.size, live))
+            device, dtype, segmenter = paint.device, paint.dtype, self._segmenter
+            opened = open_masks(
+                config, regions, device, dtype, rate=info.rate, first=begin, segmenter=segmenter
+            )
+            masks = stack.enter_context(opened)
+            tracker = MotionTracker(self._flow) if self._flow else None
+            frames = stack.enter_context(ahead(source.frames(begin, stop)))
+            scenes = followed(frames, paint.device, tracker, masks, paint.grain)
+            results = stylize_frames(
+                stack.enter_context(ahead(scenes)),
+                paint,
+                config.temporal_blend,
+                config.preserve_color,
+                self._styles.timeline(Clock.of(info)),
+                regions,
+                workers,
+                waiting=0 if live else 1,
+                keep_alone=bool(config.report and config.temporal_blend),
+                together=frames_together(paint.device, info.size, live),
+                number=begin,
+                net=self._net,
+            )
+            kept = islice(results, run_in, None)
+            yield stack.enter_context(in_background(kept, depth=1 if live else 2))
+            if masks and begin == 0 and stop is None:
+                masks.report()

@@ -1,8 +1,7 @@
 """A long video over many machines: a plan, parts of it that run anywhere, and their joining."""
 
-import json
 import time
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 from nst.core.files import check_place, write_json
 from nst.core.progress import OnProgress, collected_warnings
@@ -10,10 +9,14 @@ from nst.core.reports import VideoReport
 from nst.errors import InputError
 from nst.media.frames import OnFrame
 from nst.options.stylize import VideoConfig
-from nst.stylize.film import film_report, find_shots, join, paint_shots, warn_of_run_ins
-from nst.stylize.parts import check_same_run, hash_of, parts_folder, read_record
+from nst.stylize.film import find_shots, joined_before, paint_shots
+from nst.stylize.join import join
+from nst.stylize.paint import read_styles
+from nst.stylize.parts import parts_folder
+from nst.stylize.record import check_same_run, digest, read_record
 from nst.stylize.session import Session, check_writable, opened_session, space
 from nst.stylize.shots import Shot, part_number, shots_of_part
+from nst.stylize.videos import written_report
 
 
 def planned_film(
@@ -32,6 +35,10 @@ def planned_film(
         raise InputError("--part and --join need the video's --plan")
     if config.part and config.join:
         raise InputError("--part paints and --join comes after all parts: give one of them")
+    if config.resume:
+        raise InputError("--resume is for a run without --plan: --part goes on by itself")
+    if config.ray:
+        raise InputError("--ray finds the shots and joins them by itself: leave out --plan")
     check_writable(config, on_frame, "--plan")
     with collected_warnings() as warned:
         if config.part:
@@ -52,15 +59,17 @@ def _write_plan(
         if session.parts.finished():
             session.parts.close()
             folder = session.parts.folder
-            raise InputError(f"{folder} holds an unfinished run: delete it, or give --resume")
+            raise InputError(
+                f"{folder} holds an unfinished run: delete it, or give that run's own command "
+                "with --resume and no --plan"
+            )
         shots, total = find_shots(session)
-        if any(shot.run_in for shot in shots):
-            warn_of_run_ins()
         record, info = session.parts.record, session.source.info
         record |= {"shots": [astuple(shot) for shot in shots], "frames": total}
         needed = space(info, total, record["depths"])
         session.parts.remove()
-    write_json(plan, record | {"hash": hash_of(record), "temporary_bytes": needed})
+    record["temporary_bytes"] = needed
+    write_json(plan, record | {"hash": digest(record)})
     return VideoReport(
         output=None,
         frames=total,
@@ -82,7 +91,7 @@ def _paint_part(
     shots = shots_of_part([Shot(*shot) for shot in plan["shots"]], number, count)
     with opened_session(config, plan, "together", on_progress) as session:
         _check_plan(session, plan)
-        painted = paint_shots(session, shots, config.workers or 1, wait=False) if shots else 0
+        painted = paint_shots(session, shots, wait=False)
         left = sum(not session.parts.has(shot.first, shot.stop) for shot in shots)
         folder, size = session.parts.folder, session.source.info.size
     note = f"part {number}/{count}: {len(shots) - left} of {len(shots)} shots are in {folder}"
@@ -105,6 +114,8 @@ def _join_parts(
 ) -> VideoReport:
     begun = time.perf_counter()
     plan = _read_plan(config, "--join")
+    if report := joined_before(config):
+        return report
     if not parts_folder(config.output_video).is_dir():
         raise InputError(f"--join: there is no {parts_folder(config.output_video)}: no part ran")
     with opened_session(config, plan, "alone", on_progress) as session:
@@ -115,20 +126,23 @@ def _join_parts(
             frames = ", ".join(f"{shot.first} to {shot.stop - 1}" for shot in missing[:5])
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             raise InputError(f"--join: not painted yet are frames {frames}{more}: run their --part")
-        figures, writers = join(session)
+        measured, writers = join(session)
+        size = session.source.info.size
+        seconds = time.perf_counter() - begun
+        report = written_report(config, measured, writers, size, measured.frames, seconds)
+        session.parts.note(joined=size)
         session.parts.remove()
-    return film_report(session, writers, 0, 0.0, begun, figures, warned)
+    return replace(report, warnings=tuple(warned))
 
 
 def _read_plan(config: VideoConfig, flag: str) -> dict:
     plan = read_record(config.plan)
-    if not plan.get("shots") or plan.get("hash") != hash_of(plan):
+    if not plan.get("shots") or plan.pop("hash", None) != digest(plan):
         raise InputError(f"--plan {config.plan} is incomplete or was changed: write it anew")
-    check_same_run(plan, config, flag)
+    check_same_run(plan, config, read_styles(config), flag)
     return plan
 
 
 def _check_plan(session: Session, plan: dict) -> None:
-    # As JSON gives them back: lists.
-    if json.loads(json.dumps(session.parts.record["shots"])) != plan["shots"]:
+    if session.parts.record["shots"] != plan["shots"]:
         raise InputError(f"{session.parts.folder} holds parts of another plan: delete it")

@@ -12,7 +12,7 @@ from nst.core.progress import warn
 from nst.models.transformer_net import TransformerNet
 
 # More pixels than these keep a GPU busy for longer than it takes to start their kernels.
-MOST_PIXELS = 4_000_000
+MAX_PIXELS = 4_000_000
 WARM_UP = 2  # passes before one is recorded, in which cuDNN chooses its ways
 
 
@@ -31,7 +31,7 @@ class RecordedNet:
     def __call__(self, *inputs: Tensor) -> Tensor:
         """Return what the net gives for an image, codes and weights."""
         n, _, height, width = inputs[0].shape
-        if self._failed or n * height * width > MOST_PIXELS:
+        if self._failed or n * height * width > MAX_PIXELS:
             return self.net(*inputs)
         key = tuple((tuple(x.shape), x.dtype) for x in inputs)
         if key in self._players:

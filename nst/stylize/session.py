@@ -1,11 +1,12 @@
 """What it takes to paint a video's parts, and the record of the run that they belong to."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from nst.core.device import choose_device, choose_dtype, dtype_name
@@ -20,12 +21,13 @@ from nst.styles.schedule import Clock
 from nst.stylize.key_learning import key_paint, learned
 from nst.stylize.key_times import check_keyframes
 from nst.stylize.paint import Paint, Styles, mix_paint, read_styles
-from nst.stylize.parts import Parts, new_record
-from nst.stylize.pipeline import Source, painted, sample
+from nst.stylize.parts import Parts
+from nst.stylize.pipeline import Pipeline, Source, sample
+from nst.stylize.record import new_record
 from nst.stylize.shots import Shot
 from nst.stylize.videos import mask_picture, written
 
-# Bytes that a kept pixel takes, of 3 or 6: an upper bound for painted pictures.
+# Bytes that a kept pixel of 8 or 16 bits takes, at most, where it is painted; raw it is 3 or 6.
 BYTES_A_PIXEL = {8: 2.5, 16: 6.0}
 
 
@@ -61,6 +63,11 @@ class Session:
         )
         known = known or parts.shared_codes(_codes(paint))
         return replace(paint, **{name: codes.to(paint.device) for name, codes in known.items()})
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """What paints any frames of the video, with nets that are loaded once."""
+        return Pipeline(self.source, self.paint, self.styles)
 
     @property
     def shots(self) -> list[Shot] | None:
@@ -109,39 +116,45 @@ def opened_session(
     Raises:
         InputError: something the user gave is wrong.
     """
-    styles = read_styles(config)
+    styles, device = read_styles(config), choose_device(config.device)
+    settled = record["settled"] if record else settled_options(config, device)
+    as_settled = replace(config, **settled)
     with ExitStack() as stack:
-        if record is None:
-            with Source(config) as source:
-                record = begun_record(config, source.info)
-        config = replace(config, **record["settled"])
-        checkpoint = styles.load(config.checkpoint, "fast")
-        source = stack.enter_context(Source(config, choose_device(config.device)))
+        source = stack.enter_context(Source(as_settled, device))
         styles.timeline(Clock.of(source.info))  # refuses times that it does not have
         check_keyframes(config, source.info)
-        parts = stack.enter_context(Parts(config.output_video, record, hold))
-        yield Session(config, styles, checkpoint, source, parts, on_progress)
+        checkpoint = styles.load(config.checkpoint, "fast")
+        if record is None:
+            record = new_record(config, styles, settled)
+            record["depths"] = kept_depths(config, writable_depth(config, source.info, device))
+        parts = Parts(config.output_video, record, hold, way_on(config))
+        stack.enter_context(parts)
+        yield Session(as_settled, styles, checkpoint, source, parts, on_progress)
 
 
-def paint_shot(session: Session, shot: Shot, tell: Callable[[int], None], before: int = 0) -> None:
-    """Paint a shot and keep it.
+def way_on(config: VideoConfig) -> str:
+    """Return what the user is to do when a run has stopped, in the imperative."""
+    if config.join:
+        return "give the --part of what is missing again, then --join"
+    if config.plan:
+        return "give the command again"
+    return "give the command again with --resume"
 
-    Args:
-        tell: takes how many frames are done.
-        before: how many of other shots were done already.
+
+def paint_shot(session: Session, shot: Shot) -> Iterator[int]:
+    """Paint a shot, yielding how many of its frames are done, and keep it.
 
     Raises:
         InputError: the video ends before the shot does.
     """
-    parts, paint = session.parts, session.paint
-    span = (shot.first, shot.stop, shot.run_in)
+    parts = session.parts
     with (
-        painted(session.source, paint, session.styles, *span) as frames,
+        session.pipeline.painted(shot.first, shot.stop, shot.run_in) as frames,
         parts.begun(shot.first, session.depths) as writer,
     ):
         for frame in frames:
             writer.write(session.images(frame))
-            tell(before + writer.count)
+            yield writer.count
         if writer.count != shot.stop - shot.first:
             raise InputError(
                 f"{session.config.input_video} ends at frame {shot.first + writer.count}, and was "
@@ -150,25 +163,34 @@ def paint_shot(session: Session, shot: Shot, tell: Callable[[int], None], before
         writer.keep()
 
 
-def begun_record(config: VideoConfig, info: StreamInfo) -> dict:
-    """Return the record of a new run, and refuse what could not be written.
-
-    What the options' `auto` comes to here is settled in it: each part is to take the same.
-    """
-    device = choose_device(config.device)
+def settled_options(config: VideoConfig, device: torch.device) -> dict[str, str]:
+    """Return what the options' `auto` comes to here: each part is to take the same."""
     precision = dtype_name(choose_dtype(config.precision, device))
     flow = config.flow
     if flow == "auto":
         flow = FlowEstimator(flow, config.flow_long_side, device).method
-    with ExitStack() as stack:
-        writers = stack.enter_context(written(config, info, device))
-        made = {"video": writers.video, "masks": writers.masks}
-        depths = {kind: writer.depth for kind, writer in made.items() if writer}
-        for writer in (*made.values(), writers.compare):
-            if writer:
-                writer.discard()
-    record = new_record(config, {"precision": precision, "flow": flow})
-    return record | {"depths": depths | {"alone": 16}}
+    return {"precision": precision, "flow": flow}
+
+
+def writable_depth(config: VideoConfig, info: StreamInfo, device: torch.device) -> int:
+    """Return the bits of the video that is to be written, 8 or 16.
+
+    Raises:
+        InputError: it, or what is written beside it, could not be written.
+    """
+    with written(config, info, device) as writers:
+        writers.discard()
+        return writers.video.depth
+
+
+def kept_depths(config: VideoConfig, video: int) -> dict[str, int]:
+    """Return the bits, 8 or 16, of each kind of image that is kept; `video` are the result's."""
+    depths = {"video": video}
+    if config.mask_output and config.region:
+        depths["masks"] = 8
+    if config.report and config.temporal_blend:
+        depths["alone"] = 16
+    return depths
 
 
 def check_writable(config: VideoConfig, on_frame: OnFrame | None, flag: str) -> None:
@@ -185,10 +207,10 @@ def check_writable(config: VideoConfig, on_frame: OnFrame | None, flag: str) -> 
         raise InputError(f"{flag}: {config.input_video} is live and cannot be read again")
 
 
-def space(info: StreamInfo, frames: int, depths: dict[str, int]) -> int:
+def space(info: StreamInfo, frames: int, depths: Mapping[str, int]) -> int:
     """Return how many bytes a video's parts take, at the most and about."""
     height, width = info.size
-    return round(frames * height * width * BYTES_A_PIXEL[depths["video"]])
+    return round(frames * height * width * sum(BYTES_A_PIXEL[bits] for bits in depths.values()))
 
 
 def _codes(paint: Paint) -> dict[str, Tensor]:

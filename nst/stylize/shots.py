@@ -15,8 +15,10 @@ from nst.motion.flow import FlowEstimator
 # Mean difference of two frames, as they are prepared for the flow, below which no cut is looked
 # for: what is missed makes a part longer, not wrong.
 LIKELY_CUT = 0.03
+# The fewest frames of a part: a shorter shot is kept together with the next.
+MIN_FRAMES = 25
 # Frames of a shot above which it is divided, and those painted before a piece to fill the memory.
-LONGEST_SHOT, RUN_IN = 3000, 30
+MAX_FRAMES, RUN_IN = 3000, 30
 # Frames of a piece where each stands alone: a multiple of what passes a net together.
 FREE_FRAMES = 240
 
@@ -58,19 +60,21 @@ def divide(cuts: list[int], total: int, minimum: int) -> list[Shot]:
 
     Args:
         cuts: the numbers of frames at which shots begin, 0 first.
-        minimum: frames that a shot has at the least.
+        minimum: the fewest frames that a shot is to have.
 
     >>> divide([0, 10, 12, 50], 60, 5)
     [Shot(first=0, stop=10, run_in=0), Shot(first=10, stop=50, run_in=0), Shot(first=50, stop=60, \
 run_in=0)]
     """
+    if not total:
+        return []
     begins = [0]
     for cut in cuts[1:]:
         if cut - begins[-1] >= minimum:
             begins.append(cut)
     shots = []
     for first, stop in pairwise([*begins, total]):
-        pieces = -(-(stop - first) // LONGEST_SHOT)
+        pieces = -(-(stop - first) // MAX_FRAMES)
         edges = [first + (stop - first) * i // pieces for i in range(pieces + 1)]
         for begin, end in pairwise(edges):
             shots.append(Shot(begin, end, 0 if begin == first else min(RUN_IN, begin - first)))
@@ -103,9 +107,9 @@ def part_number(text: str, environment: Mapping[str, str] = os.environ) -> tuple
     """
     if text == "auto":
         if "SLURM_ARRAY_TASK_ID" in environment:
-            least = int(environment.get("SLURM_ARRAY_TASK_MIN", "0"))
+            minimum = int(environment.get("SLURM_ARRAY_TASK_MIN", "0"))
             step = int(environment.get("SLURM_ARRAY_TASK_STEP", "1"))
-            number = (int(environment["SLURM_ARRAY_TASK_ID"]) - least) // step + 1
+            number = (int(environment["SLURM_ARRAY_TASK_ID"]) - minimum) // step + 1
             count = int(environment["SLURM_ARRAY_TASK_COUNT"])
         elif "RANK" in environment and "WORLD_SIZE" in environment:
             number, count = int(environment["RANK"]) + 1, int(environment["WORLD_SIZE"])

@@ -32,7 +32,7 @@ from nst.styles.pictures import style_pictures
 from nst.styles.spec import first_style
 from nst.stylize.key_learning import learned
 from nst.stylize.paint import Styles, mix_paint, read_styles
-from nst.stylize.pipeline import Source, check_times, painted, sample
+from nst.stylize.pipeline import Pipeline, Source, check_times, sample
 
 # Without a report a few small frames are measured, at a cost that does not show.
 SAMPLE_SIDE, SAMPLE_EVERY = 320, 16
@@ -64,7 +64,7 @@ def one_pass_video(
         measured = measurement(config, checkpoint, styles, paint.device)
         with (
             Source(config, paint.device) as source,
-            painted(source, paint, styles) as frames,
+            Pipeline(source, paint, styles).painted() as frames,
             written(config, source.info, paint.device) as writers,
         ):
             info = source.info
@@ -76,19 +76,36 @@ def one_pass_video(
                     complete = False
                     break
             spent = time.perf_counter() - painting
+    report = written_report(config, measured, writers, info.size, measured.frames, spent)
+    seconds = time.perf_counter() - begun
+    return replace(report, seconds=seconds, warnings=tuple(warned), complete=complete)
+
+
+def written_report(
+    config: VideoConfig,
+    measured: Measurement,
+    writers: "Writers",
+    size: tuple[int, int],
+    painted: int,
+    spent: float,
+) -> VideoReport:
+    """Return what is to be said of a finished video; its figures go to --report, too.
+
+    Args:
+        size: (height, width) of the result.
+        painted, spent: frames that were painted in this run, and the seconds for that.
+    """
     figures = measured.figures()
     if config.report:
         write_json(config.report, figures)
     return VideoReport(
         output=writers.video.path if writers.video else None,
         frames=measured.frames,
-        size=info.size,
-        seconds=time.perf_counter() - begun,
-        fps=measured.frames / max(spent, 1e-9),
+        size=size,
+        seconds=spent,
+        fps=painted / max(spent, 1e-9),
         figures=figures,
-        warnings=tuple(warned),
         masks=writers.masks.path if writers.masks else None,
-        complete=complete,
         compare=writers.compare.path if writers.compare else None,
     )
 
@@ -122,6 +139,12 @@ class Writers:
     compare: VideoWriter | None = None
     how: str = "none"
     time_base: Fraction = Fraction(1)
+
+    def discard(self) -> None:
+        """Leave nothing of them."""
+        for writer in (self.video, self.masks, self.compare):
+            if writer:
+                writer.discard()
 
     def write(self, original: Frame, result: Frame, mask: Tensor | None) -> None:
         """Write a painted frame, and the picture (1, 3, H, W) of its masks."""

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
@@ -11,18 +12,20 @@ import torch
 
 from nst.core.device import choose_device
 from nst.core.progress import collected_warnings, warn
-from nst.errors import InputError
+from nst.errors import InputError, ran_out_of_memory
 from nst.options.stylize import VideoConfig
+from nst.stylize.parts import Parts
 from nst.stylize.session import Session, opened_session, paint_shot
 from nst.stylize.shots import Shot
 
+OUT_OF_MEMORY = 3  # exit status of a worker
 # Workers that may be lost, beyond one for each that was wanted, before the run gives up.
 LOSSES = 2
 
 
 @dataclass
 class _Worker:
-    """A process, and what it has told: frames of finished shots, and of the one in hand."""
+    """A process, and what it has reported: frames of finished shots, and of the one in hand."""
 
     process: BaseProcess
     connection: Connection
@@ -30,22 +33,33 @@ class _Worker:
     in_hand: int = 0
 
 
+def worker_count(config: VideoConfig) -> int:
+    """Return how many processes are to paint: as many as wanted, or one for each GPU."""
+    if config.workers:
+        return config.workers
+    device = choose_device(config.device)
+    several = device.type == "cuda" and device.index is None
+    return torch.cuda.device_count() if several else 1
+
+
 def paint_with_workers(
     session: Session, shots: list[Shot], count: int, tell: Callable[[int], None]
-) -> None:
-    """Paint the shots that are not finished; what a lost worker had in hand goes to another.
+) -> int:
+    """Paint shots that are not finished; what a lost worker had in hand goes to another.
 
     Args:
         count: how many workers; they take equal parts of the processor, and the GPUs in turn.
-        tell: takes how many frames of all shots are done.
+        tell: takes how many frames of these shots are done.
+
+    Returns:
+        How many frames were painted.
 
     Raises:
         InputError: a worker's; or workers keep being lost.
     """
     parts = session.parts
-    before = sum(s.stop - s.first for s in shots if parts.has(s.first, s.stop))
     workers: list[_Worker] = []
-    losses, finished, started = 0, before, 0
+    losses, finished, started = 0, 0, 0
     try:
         missing = count
         while missing or workers:
@@ -64,7 +78,7 @@ def paint_with_workers(
                 lost = worker.process.exitcode != 0
                 losses += lost
                 if losses > count + LOSSES:
-                    raise InputError(_lost(worker.process.exitcode, parts.folder))
+                    raise InputError(_lost(worker.process.exitcode, parts))
                 left = any(not parts.has(shot.first, shot.stop) for shot in shots)
                 missing += left and (lost or not workers)
     finally:
@@ -72,6 +86,7 @@ def paint_with_workers(
             worker.process.terminate()
         for worker in workers:
             worker.process.join()
+    return finished
 
 
 def _started(session: Session, shots: list[Shot], number: int, count: int) -> _Worker:
@@ -107,11 +122,15 @@ def _heard(worker: _Worker) -> bool:
     return True
 
 
-def _lost(code: int | None, folder: object) -> str:
-    how = f"by signal {-code}, perhaps for lack of memory" if code and code < 0 else "in an error"
+def _lost(code: int | None, parts: Parts) -> str:
+    how = "in an error"
+    if code == OUT_OF_MEMORY:
+        how = "for lack of memory"
+    elif code and code < 0:
+        how = f"by signal {-code}, perhaps for lack of memory"
     return (
-        f"workers keep ending, the last one {how}: give fewer --workers or a smaller --long-side; "
-        f"finished parts stay in {folder}, and --resume goes on with them"
+        f"workers keep ending, the last one {how}: take fewer --workers; "
+        f"finished parts stay in {parts.folder}: {parts.cure}"
     )
 
 
@@ -121,7 +140,7 @@ def _work(
     """Paint shots that nobody else is painting, until none is left: what a worker does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     torch.set_num_threads(threads)
-    told: set[str] = set()
+    sent: set[str] = set()
 
     def send(kind: str, value: object) -> None:
         connection.send((kind, value))
@@ -129,15 +148,22 @@ def _work(
     try:
         with collected_warnings() as warned, opened_session(config, record, "none") as session:
             for shot in shots:
+                if session.parts.has(shot.first, shot.stop):
+                    continue
                 with session.parts.claimed(shot.first) as free:
                     if not free or session.parts.has(shot.first, shot.stop):
                         continue
-                    paint_shot(session, shot, lambda count: send("frames", count))
+                    for count in paint_shot(session, shot):
+                        send("frames", count)
                 send("finished", shot.stop - shot.first)
-                for message in set(warned) - told:
+                for message in set(warned) - sent:
                     send("warning", message)
-                told |= set(warned)
+                sent |= set(warned)
     except InputError as error:
         send("error", str(error))
     except BrokenPipeError:  # the parent is gone
         return
+    except Exception as error:
+        if ran_out_of_memory(error):
+            sys.exit(OUT_OF_MEMORY)
+        raise
