@@ -72,10 +72,10 @@ def paint_film(
         InputError: something the user gave is wrong, or the disk gave up; finished parts stay.
     """
     begun = time.perf_counter()
-    if config.resume and (report := joined_before(config)):
-        return report
     given = {"--ray": config.ray, "--workers": config.workers}
     check_writable(config, on_frame, next((flag for flag in given if given[flag]), "--resume"))
+    if config.resume and (report := joined_before(config)):
+        return report
     with (
         connected(config.ray),
         collected_warnings() as warned,
