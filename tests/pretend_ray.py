@@ -1,4 +1,4 @@
-"""What stands in for Ray where there is no cluster: as much of it as `nst.stylize.ray_workers` uses.
+"""What stands in for Ray without a cluster: as much of it as `nst.stylize.ray_workers` uses.
 
 Everything happens in this process, one report of one worker after the other.
 """

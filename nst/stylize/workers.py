@@ -2,7 +2,6 @@
 
 import multiprocessing
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
@@ -18,7 +17,6 @@ from nst.stylize.parts import Parts
 from nst.stylize.session import Session, opened_session, paint_shot
 from nst.stylize.shots import Shot
 
-OUT_OF_MEMORY = 3  # exit status of a worker
 # Workers that may be lost, beyond one for each that was wanted, before the run gives up.
 LOSSES = 2
 
@@ -31,6 +29,7 @@ class _Worker:
     connection: Connection
     finished: int = 0
     in_hand: int = 0
+    out_of_memory: bool = False
 
 
 def worker_count(config: VideoConfig) -> int:
@@ -75,10 +74,10 @@ def paint_with_workers(
                 worker.process.join()
                 workers.remove(worker)
                 finished += worker.finished
-                lost = worker.process.exitcode != 0
+                lost = worker.out_of_memory or worker.process.exitcode != 0
                 losses += lost
                 if losses > count + LOSSES:
-                    raise InputError(_lost(worker.process.exitcode, parts))
+                    raise InputError(_lost(worker, parts))
                 left = any(not parts.has(shot.first, shot.stop) for shot in shots)
                 missing += left and (lost or not workers)
     finally:
@@ -115,6 +114,8 @@ def _heard(worker: _Worker) -> bool:
         raise InputError(value)
     if kind == "warning":
         warn(value)
+    elif kind == "out of memory":
+        worker.out_of_memory = True
     elif kind == "frames":
         worker.in_hand = value
     else:
@@ -122,9 +123,9 @@ def _heard(worker: _Worker) -> bool:
     return True
 
 
-def _lost(code: int | None, parts: Parts) -> str:
-    how = "in an error"
-    if code == OUT_OF_MEMORY:
+def _lost(worker: _Worker, parts: Parts) -> str:
+    how, code = "in an error", worker.process.exitcode
+    if worker.out_of_memory:
         how = "for lack of memory"
     elif code and code < 0:
         how = f"by signal {-code}, perhaps for lack of memory"
@@ -164,6 +165,6 @@ def _work(
     except BrokenPipeError:  # the parent is gone
         return
     except Exception as error:
-        if ran_out_of_memory(error):
-            sys.exit(OUT_OF_MEMORY)
-        raise
+        if not ran_out_of_memory(error):
+            raise
+        send("out of memory", None)
