@@ -6,6 +6,8 @@ The folder of the output, and every path that the options name, must be the same
 import logging
 import os
 import platform
+import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,7 +45,7 @@ def connected(address: str | None) -> Iterator[None]:
     if address is None or _ray().is_initialized():
         yield
         return
-    ray = _ray()
+    ray, handler = _ray(), signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
@@ -51,6 +53,8 @@ def connected(address: str | None) -> Iterator[None]:
         raise InputError(
             f"--ray {address}: no Ray cluster is there ({reason}); begin one by ray start --head"
         ) from None
+    if handler and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)  # Ray has put its own there
     try:
         yield
     finally:
