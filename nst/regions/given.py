@@ -183,8 +183,7 @@ def _held(
     if last is None:  # it has no more than `first` frames: the last of them is held
         for count, frame in enumerate(again(), 1):
             last = count, frame.image
-    assert last, "a reader gives a frame or refuses"
-    count, image = last
+    count, image = last  # a reader gives a frame or refuses
     warn(f"{path} ends after {count} masks: the last one is held")
     yield from repeat(image)
 
