@@ -4,7 +4,8 @@
 
 A photo of 1280 pixels is opened as on the page, and the strength is moved 20 times. What is timed
 is what the page waits for: the request over HTTP, the picture painted at 640 pixels, its JPEG file
-back. Beside it stands one pass of the net alone, on the same image, by turns.
+back. Beside it stand the processor's time for it, which other work on the machine changes little,
+and one pass of the net alone on the same image, by turns.
 """
 
 import argparse
@@ -65,16 +66,19 @@ def measure(moves: int, port: int, name: str, photo: Path, tries: Tries) -> None
     checkpoint = load_checkpoint("fast")
     image = resize(load_image(photo), fit(SIZE[::-1], DRAFT_SIDE))
     net, code = tries.loaded("fast")[1], checkpoint.codes[1:2]
-    drafts, passes = [], []
+    drafts, passes, busy = [], [], []
     draft(port, name, 1.0)  # opens the photo
     for move in range(moves):
+        before = time.process_time()
         drafts.append(draft(port, name, 0.5 + 0.5 * move / moves))
+        busy.append(time.process_time() - before)
         begun = time.perf_counter()
         stylize(net, image, code, tries.dtype)
         passes.append(time.perf_counter() - begun)
     threads = torch.get_num_threads()
     print(f"{moves} drafts at {DRAFT_SIDE} pixels, {tries.machine['precision']}, {threads} threads")
     print(f"draft      median {1000 * median(drafts):.0f} ms, slowest {1000 * max(drafts):.0f} ms")
+    print(f"           of that a core is busy for {1000 * median(busy):.0f} ms in all")
     print(f"net alone  median {1000 * median(passes):.0f} ms")
     print(f"a draft is {median(drafts) / median(passes):.1f} passes of the net")
 

@@ -67,6 +67,7 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel):
     files = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     expected = {p.relative_to(ROOT).as_posix() for p in ROOT.glob("nst/**/*.py")}
     expected |= {p.relative_to(ROOT).as_posix() for p in ROOT.glob("nst/models/pretrained/*")}
+    expected |= {p.relative_to(ROOT).as_posix() for p in ROOT.glob("nst/studio/page/*")}
     expected |= {f"nst/configs/{p.name}" for p in ROOT.glob("configs/*.toml")}
     assert files == expected | {"nst/py.typed"}
 

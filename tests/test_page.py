@@ -188,7 +188,18 @@ def test_each_control_changes_the_picture(page, studio):
         after = changed(page, act)
         assert after != before
         before = after
-    assert "bars" in page.input_value("#command")
+
+
+def test_a_dropped_picture_is_a_style(page, studio, tmp_path):
+    """Its code is not tuned, which takes long: the settings that are opened say so."""
+    before = opened(page, studio.given / "photo.png")
+    (tmp_path / "a.toml").write_text("refine_steps = 0\n")
+    page.set_input_files("#open-settings", tmp_path / "a.toml")
+    page.set_input_files("#style-file", studio.given / "bars.png")
+    page.wait_for_selector("[data-style*='bars'][aria-pressed=true]")
+    until(page, "document.getElementById('command').value.includes('bars.png')")
+    assert "--refine-steps 0" in page.input_value("#command")
+    assert painted(page) != before
 
 
 def test_the_copied_command_gives_the_same_picture(page, studio, tmp_path):

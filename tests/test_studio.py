@@ -17,12 +17,14 @@ from urllib.parse import quote
 import media
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 pytest.importorskip("starlette")
 uvicorn = pytest.importorskip("uvicorn")
 
 import nst.studio.jobs  # noqa: E402
+import nst.studio.tries  # noqa: E402
 from nst.__main__ import main  # noqa: E402
 from nst.commands.parser import parse  # noqa: E402
 from nst.errors import InputError  # noqa: E402
@@ -160,6 +162,23 @@ def test_a_broken_upload_leaves_nothing(files):
     with pytest.raises(InputError, match="no space left"):
         asyncio.run(files.receive("a.png", chunks(), 2**60))
     assert list(files.roots["dropped"].iterdir()) == []
+
+
+def test_a_draft_does_not_wait_for_a_code_to_be_tuned(files, any_style_path, monkeypatch):
+    calls = []
+
+    def tuner(*_: object):
+        return lambda picture, code: calls.append(1) or 0.5 * code
+
+    monkeypatch.setattr(nst.studio.tries, "code_tuner", tuner)
+    given = {"content_path": files.path(PHOTO), "style_path": (files.path(BARS),)}
+    given |= {"output": Path("a.png"), "method": "one-pass", "checkpoint": str(any_style_path)}
+    config, tries = PictureConfig(**given), Tries("cpu", "float32")
+    first, counts = tries.paint(config, draft=True).image, [len(calls)]
+    full = tries.paint(config, draft=False).image
+    again, counts = tries.paint(config, draft=True).image, [*counts, len(calls)]
+    assert counts == [0, 1]
+    assert torch.equal(again, full) and not torch.equal(first, full)
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def new_lesson(
         validate_every=VALIDATE_EVERY,
         save_every=VALIDATE_EVERY,
         holdout=HOLDOUT,
+        loss_net="small",  # which is included: nothing has to be fetched
         **machine,  # type: ignore[arg-type]
     )
     sources = [files.path(name) for name in pictures]

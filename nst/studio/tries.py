@@ -105,7 +105,7 @@ class Tries:
             size = working_size(size_of(content), long_side, source, MIN_SIDE)
             if draft:
                 size = fit(size, min(DRAFT_SIDE, max(size)))
-            tune = self._tuner(config, checkpoint)
+            tune = self._tuner(config, checkpoint, wait=not draft)
             paint = mix_paint(config, checkpoint, styles, lambda: [], net=net, tune=tune)
             segmenter = self._segmenter(config.segmenter) if styles.regions else None
             content = resize(content, size)
@@ -132,7 +132,8 @@ class Tries:
         key = (_stamp(source), long_side, output.suffix)  # type: ignore[union-attr]
         return self._keep("content", key, lambda: read_content(source, output, long_side))  # type: ignore[arg-type]
 
-    def _tuner(self, config: PictureConfig, checkpoint: Checkpoint) -> Tune:
+    def _tuner(self, config: PictureConfig, checkpoint: Checkpoint, wait: bool) -> Tune:
+        """Return what tunes codes, once each; without `wait` only what is tuned already is used."""
         source, long_side = config.content_path, config.long_side
         exact = placed(checkpoint.net, self.device, torch.float32)
         tune = code_tuner(
@@ -142,6 +143,8 @@ class Tries:
         def kept(picture: Tensor, code: Tensor) -> Tensor:
             shown = hashlib.sha256(picture.numpy().tobytes()).digest()
             key = (_stamp(source), long_side, config.refine_steps, shown, checkpoint.styles)
+            if not wait and key not in self._kept["code"]:
+                return code
             return self._keep("code", key, lambda: tune(picture, code))
 
         return kept

@@ -36,23 +36,25 @@ export function openQueue(onEnd, onRestore) {
     place("lessons", jobs.filter((job) => job.settings.train));
   }
 
-  // Cards are made anew only where something changed, so that a video plays on.
+  // Cards are made anew only where more than the progress changed: a video plays on, a click hits.
   function place(listName, jobs) {
     const list = document.getElementById(listName);
     const wanted = jobs.map((job) => {
       const key = `${listName}/${job.id}`;
-      const text = JSON.stringify(job);
+      const { standing, losses, sheet, ...rest } = job;
+      const text = JSON.stringify(rest);
       if (cards.get(key)?.text !== text) {
         const old = cards.get(key)?.node;
-        const focused = old?.contains(document.activeElement) && document.activeElement.dataset.act;
-        const open = old?.querySelector("details")?.open;
+        const focused = old?.contains(document.activeElement);
         const node = card(job);
         cards.set(key, { text, node });
-        if (old) old.replaceWith(node);
-        if (open) node.querySelector("details").open = true;
+        if (old?.querySelector("details")?.open) node.querySelector("details").open = true;
+        old?.replaceWith(node);
         if (focused) node.querySelector("button")?.focus();
       }
-      return cards.get(key).node;
+      const { node } = cards.get(key);
+      node.advance(job);
+      return node;
     });
     if (wanted.length !== list.children.length || wanted.some((node, i) => list.children[i] !== node)) {
       list.replaceChildren(...wanted);
@@ -64,7 +66,6 @@ export function openQueue(onEnd, onRestore) {
   }
 
   function card(job) {
-    const standing = job.standing ?? {};
     const busy = ["running", "paused"].includes(job.state);
     const acts = {
       waiting: ["pause", "cancel"], running: ["pause", "cancel"], paused: ["resume", "cancel"],
@@ -81,17 +82,23 @@ export function openQueue(onEnd, onRestore) {
     if (done && /\.\w+$/.test(job.name)) {
       buttons.push(element("a", { class: "button", href: `/file/${link(job.file)}?download`, download: job.name }, "Download"));
     }
-    const stage = [standing.stage, standing.left && `${standing.left} left`, standing.note].filter(Boolean).join(" · ");
     const node = element("li", { class: "job", "data-job": job.id, "data-state": job.state },
       element("div", { class: "top" }, element("h3", {}, job.title), element("span", { class: `state ${job.state}` }, job.state)));
-    if (busy) {
-      const bar = element("progress", { max: "1", "aria-label": `Progress of ${job.title}` });
+    const bar = element("progress", { max: "1", "aria-label": `Progress of ${job.title}` });
+    const words = element("p", { class: "line" });
+    const curves = element("div");
+    const sheet = element("img", { class: "sheet", hidden: true, alt: "Photos, the net without a style, and each style so far" });
+    node.advance = ({ standing = {}, losses, sheet: step }) => {
       if (standing.fraction != null) bar.value = standing.fraction;
-      node.append(bar, element("p", { class: "line" }, stage || "starting"));
-    }
+      words.textContent = [standing.stage, standing.left && `${standing.left} left`, standing.note].filter(Boolean).join(" · ") || "starting";
+      if (losses) curves.replaceChildren(...chart(losses));
+      const source = `/api/sheet/${job.id}?${step}`;
+      if (step != null && sheet.getAttribute("src") !== source) sheet.src = source;
+      sheet.hidden = step == null;
+    };
+    if (busy) node.append(bar, words);
     if (job.line && !busy) node.append(element("p", { class: `line ${job.state}` }, job.line));
-    if (job.losses && Object.keys(job.losses).length) node.append(...chart(job.losses));
-    if (job.sheet) node.append(element("img", { class: "sheet", alt: "Photos, the net without a style, and each style so far", src: `/api/sheet/${job.id}?${job.sheet}` }));
+    if (job.settings.train) node.append(curves, sheet);
     if (done && /\.(mp4|webm|mov)$/.test(job.name)) {
       node.append(element("video", { src: `/file/${link(job.file)}`, controls: true, loop: true, preload: "metadata", playsinline: true }));
     } else if (done && /\.(png|jpe?g|webp|gif)$/.test(job.name)) {
