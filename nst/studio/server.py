@@ -1,16 +1,17 @@
 """What the page asks and gets: each request is one function of the files, tries or queue."""
 
+import asyncio
 import hashlib
 import json
 import shlex
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -238,9 +239,7 @@ class Studio:
         try:
             file = await self.files.receive(name, request.stream(), size)
             wanted = request.query_params.get("wanted")
-            return JSONResponse(
-                await run_in_threadpool(self.open, {"file": file, "wanted": wanted})
-            )
+            return JSONResponse(await _in_thread(self.open, {"file": file, "wanted": wanted}))
         except InputError as error:
             return _explain(request, error)
 
@@ -258,18 +257,18 @@ class Studio:
                 shown(done.image), media_type="image/jpeg", headers={"X-Warnings": warnings}
             )
 
-        return await run_in_threadpool(paint)
+        return await _in_thread(paint)
 
     def _posted(self, ask: Callable[[Any], Any]) -> Callable:
         async def answer(request: Request) -> Response:
             data = await _json(request)
-            return JSONResponse(await run_in_threadpool(_checked, ask, data))
+            return JSONResponse(await _in_thread(_checked, ask, data))
 
         return answer
 
     def _answer(self, ask: Callable[[Request], Any]) -> Callable:
-        def answer(request: Request) -> Response:  # Starlette runs it in a thread
-            found = _checked(ask, request)
+        async def answer(request: Request) -> Response:
+            found = await _in_thread(_checked, ask, request)
             return found if isinstance(found, Response) else JSONResponse(found)
 
         return answer
@@ -331,6 +330,29 @@ class Studio:
                 return None
             self._logs[name] = LessonLog(folder)
         return self._logs[name]
+
+
+async def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what work that takes long gives, from a thread that Ctrl-C does not wait for."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future = loop.create_future()
+
+    def settle(answer: Any, error: Exception | None) -> None:
+        if done.done():  # nobody waits any more
+            return
+        done.set_exception(error) if error else done.set_result(answer)
+
+    def run() -> None:
+        answer, error = None, None
+        try:
+            answer = work(*arguments)
+        except Exception as raised:
+            error = raised
+        with suppress(RuntimeError):  # the program has ended meanwhile
+            loop.call_soon_threadsafe(settle, answer, error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await done
 
 
 def _checked(ask: Callable[[Any], Any], data: Any) -> Any:
