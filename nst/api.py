@@ -27,6 +27,7 @@ from nst.media.images import load_image, read_picture
 from nst.models.checkpoint import Checkpoint, load_checkpoint
 from nst.models.transformer_net import TransformerNet
 from nst.options.optimize import OPTIMIZE
+from nst.options.recipes import read_look
 from nst.options.shared import PRECISIONS
 from nst.options.stylize import ONE_PASS, PictureConfig, VideoConfig
 from nst.options.train import TrainConfig
@@ -281,6 +282,8 @@ def _config(kind: type[Config], **values: Any) -> Config:
         )
         converted = tuple(of(item) if of in (Path, Timed) else item for item in several)
         values[name] = converted if many else converted[0]
+    if values.get("look"):
+        values = read_look(values["look"], specs) | values
     return kind(**values)
 
 

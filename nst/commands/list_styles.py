@@ -16,6 +16,7 @@ from nst.media.images import WRITABLE, read_picture, save_image
 from nst.media.sheet import framed, grid, stacked, tile
 from nst.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
 from nst.motion.grain import grain
+from nst.options.recipes import included_looks
 from nst.options.tools import CatalogueConfig
 from nst.styles.codes import scale_at, style_code
 from nst.styles.spec import names_of, parse_style
@@ -44,6 +45,8 @@ def catalogue(config: CatalogueConfig) -> str:
         lines += [f"{name}: {style}" for style in names_of(checkpoint)]
         if checkpoint.encoder:
             lines.append(f"{name}: any picture, by --style-path")
+    if config.checkpoint is None:
+        lines += [f"look: {name}: {words}" for name, words in included_looks().items()]
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from nst.errors import InputError
 from nst.options.field import REQUIRED, Checked, flag_of, refuse_without_effect
-from nst.options.recipes import find_recipe, included_recipe
+from nst.options.recipes import find_recipe, included_recipe, read_look
 from nst.options.values import convert, default_text, kind_of, metavar, read_toml, similar
 
 
@@ -56,6 +56,8 @@ def parse(
     off = {name for name, value in flags.items() if not value}
     stored = {k: v for k, v in stored.items() if specs[k].metadata["needs"] not in off}
     values = stored | flags
+    if values.get("look"):
+        values = read_look(values["look"], specs) | values
     missing = [
         flag_of(k) for k, spec in specs.items() if spec.default is MISSING and k not in values
     ]

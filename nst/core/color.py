@@ -1,10 +1,13 @@
 """Lightness and colors of images: kept, matched and held."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 # Rec. 601 luma, the weights of a sRGB-encoded picture's lightness.
 LUMA = (0.299, 0.587, 0.114)
+TONE_RAMP = 0.25  # of `Grade`: from one tone to the next, in steps between tones
 # Colors that vary less, along an axis, are stretched no further by `match_color`.
 MIN_DEVIATION = 0.05
 
@@ -61,6 +64,37 @@ def restore_color(stylized: Tensor, content: Tensor, how: str) -> Tensor:
     if how == "luminance":
         return keep_color(stylized, content)
     return match_color(stylized, content) if how == "histogram" else stylized
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What becomes of a painted image's lightness and colors in the end.
+
+    Args:
+        saturation: what colors are multiplied by; 0 is black and white.
+        contrast: what lightness is multiplied by, around a middle gray.
+        tones: how many levels of lightness there are, as in a poster; None leaves all.
+    """
+
+    saturation: float = 1.0
+    contrast: float = 1.0
+    tones: int | None = None
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """Return a graded image (N, 3, H, W)."""
+        if self == UNGRADED:
+            return image
+        light = luminance(image)
+        wanted = (0.5 + self.contrast * (light - 0.5)).clamp(0, 1)
+        if self.tones:
+            # Each step is a short ramp: one without would flicker where light is near it.
+            steps = wanted * (self.tones - 1)
+            ramp = ((steps.frac() - 0.5) / TONE_RAMP + 0.5).clamp(0, 1)
+            wanted = (steps.floor() + ramp) / (self.tones - 1)
+        return (wanted + self.saturation * (image - light)).clamp(0, 1)
+
+
+UNGRADED = Grade()
 
 
 def hold_colors(result: Tensor, reference: Tensor) -> Tensor:

@@ -120,6 +120,37 @@ class PaintOptions(StyleOptions):
         choices=("none", "luminance", "histogram"),
         common=True,
     )
+    look: str | None = one_pass_option(
+        None,
+        help="settings that go together: soft, bold, poster, ink, natural, or a TOML file of your "
+        "own; other options win over its",
+        group="size and color",
+        metavar="NAME",
+    )
+    saturation: float = one_pass_option(
+        1.0,
+        help="what the result's colors are multiplied by; 0 is black and white",
+        group="size and color",
+        metavar="FACTOR",
+        low=0,
+        high=4,
+    )
+    contrast: float = one_pass_option(
+        1.0,
+        help="what the result's lightness is multiplied by, around a middle gray",
+        group="size and color",
+        metavar="FACTOR",
+        low=0.1,
+        high=10,
+    )
+    tones: int | None = one_pass_option(
+        None,
+        help="levels of lightness in the result, as in a poster; none leaves all",
+        group="size and color",
+        metavar="COUNT",
+        low=2,
+        high=32,
+    )
     device: str = option("auto", help=DEVICE_HELP, group="machine", metavar="DEVICE", common=True)
     precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
     quiet: bool = option(False, help=QUIET_HELP, group="machine", common=True)

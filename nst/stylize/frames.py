@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.core.color import restore_color
+from nst.core.color import UNGRADED, Grade, restore_color
 from nst.core.tensors import size_of
 from nst.core.threads import in_order
 from nst.media.frames import Frame, PaintedFrame
@@ -88,6 +88,7 @@ def stylize_frames(
     together: int = 1,
     number: int = 0,
     net: RecordedNet | None = None,
+    grade: Grade = UNGRADED,
 ) -> Iterator[PaintedFrame]:
     """Paint what `followed` gives, frame by frame; each result keeps its frame's time.
 
@@ -105,7 +106,7 @@ def stylize_frames(
 
     def finished(image: Tensor, job: _Job) -> Tensor:
         content = job.scene.frame.image
-        image = restore_color(image, content, preserve_color)
+        image = grade(restore_color(image, content, preserve_color))
         if regions:  # last of all: what stays original has nothing of the frames before
             image = regions.restored(image, content, job.scene.weights, job.originals)
         return image

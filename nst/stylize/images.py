@@ -24,7 +24,7 @@ from nst.options.stylize import PictureConfig
 from nst.regions.edges import color_plan
 from nst.regions.masks import open_masks
 from nst.stylize.forward import MIN_SIDE, stylize, with_grain
-from nst.stylize.paint import Paint, Styles, mix_paint, read_styles
+from nst.stylize.paint import Paint, Styles, grade_of, mix_paint, read_styles
 
 # Of a folder so many pictures at most are looked at when a style picture's code is tuned.
 TUNED_ON = 4
@@ -120,7 +120,7 @@ def picture_painter(
                 paint.net, content, codes, dtype, paint.identity, paint.identity_weight,
                 weights, folded, noise,
             )  # fmt: skip
-            stylized = restore_color(stylized, content, config.preserve_color)
+            stylized = grade_of(config)(restore_color(stylized, content, config.preserve_color))
             if styles.regions:
                 stylized = styles.regions.restored(stylized, content, weights)
             return stylized, weights

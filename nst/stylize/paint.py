@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from nst.core.color import Grade
 from nst.core.device import choose_device, choose_dtype
 from nst.core.progress import OnProgress
 from nst.errors import InputError
@@ -134,6 +135,11 @@ def _strength_of_sound(config: VideoConfig) -> Schedule[float]:
     values = tuple((QUIET + (1 - QUIET) * levels).tolist())
     times = tuple(float(STEP * (index + Fraction(1, 2))) for index in range(len(values)))
     return Schedule("s", times, values, (False,) * len(values), "--strength-follows")
+
+
+def grade_of(config: PictureConfig | VideoConfig) -> Grade:
+    """Return what the options ask for in the end."""
+    return Grade(config.saturation, config.contrast, config.tones)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from nst.styles.schedule import Clock
 from nst.stylize.forward import MIN_SIDE
 from nst.stylize.frames import followed, stylize_frames
 from nst.stylize.key_times import check_keyframes
-from nst.stylize.paint import Paint, Styles
+from nst.stylize.paint import Paint, Styles, grade_of
 from nst.stylize.recorded import RecordedNet
 
 # From a camera's first picture to the one that a style is tuned on: its exposure settles meanwhile.
@@ -193,6 +193,7 @@ class Pipeline:
                 together=frames_together(paint.device, info.size, live),
                 number=begin,
                 net=self._net,
+                grade=grade_of(config),
             )
             kept = islice(results, run_in, None)
             yield stack.enter_context(in_background(kept, depth=1 if live else 2))

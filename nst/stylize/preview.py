@@ -37,7 +37,7 @@ from nst.styles.schedule import Clock, is_scheduled, parse_styles
 from nst.styles.spec import StyleSpec, choose_checkpoint, names_of
 from nst.stylize.film import keeps_parts, paint_film
 from nst.stylize.frames import followed, stylize_frames
-from nst.stylize.paint import Styles, mix_paint, read_styles
+from nst.stylize.paint import Styles, grade_of, mix_paint, read_styles
 from nst.stylize.pipeline import Source, sample
 from nst.stylize.videos import one_pass_video
 
@@ -110,7 +110,14 @@ def _preview_frames(
         with open_masks(config, styles.regions, paint.device, paint.dtype, **where) as masks:
             scenes = followed([frame], paint.device, None, masks, paint.grain)
             (painted,) = stylize_frames(
-                scenes, small, 0.0, config.preserve_color, timeline, styles.regions, number=number
+                scenes,
+                small,
+                0.0,
+                config.preserve_color,
+                timeline,
+                styles.regions,
+                number=number,
+                grade=grade_of(config),
             )
         seconds.append(time.perf_counter() - begun)
         moment = f"{float(number / info.rate):.1f} s"
@@ -167,7 +174,9 @@ def _preview_styles(config: VideoConfig, info: StreamInfo, on_progress: OnProgre
     for spec in tracked(specs, "previewing", len(specs), "style", on_progress):
         paint = mix_paint(config, checkpoint, Styles(spec), lambda: [frame.image]).for_size(size)
         scenes = followed([frame], paint.device, None, None, paint.grain)
-        (painted,) = stylize_frames(scenes, paint, 0.0, config.preserve_color)
+        (painted,) = stylize_frames(
+            scenes, paint, 0.0, config.preserve_color, grade=grade_of(config)
+        )
         (name, _), *_ = spec.weights
         name = name.stem if isinstance(name, Path) else name
         tiles.append(tile(name, [painted.result.image.cpu()]))
