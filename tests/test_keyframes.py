@@ -114,6 +114,7 @@ def test_times_become_numbers_of_frames(config):
         (["3f=no.png"], {}, "no.png"),
         (["3f=K"], {"style": "wave"}, "leave out --style"),
         (["3f=K"], {"region": ("person=wave",)}, "leave out --region"),
+        (["3f=K"], {"preview": "sheet.png"}, "leave out --keyframe"),
     ],
 )
 def test_bad_keyframes_are_refused(config, tmp_path, keyframes, options, message):

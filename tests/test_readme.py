@@ -10,10 +10,10 @@ import warnings
 from pathlib import Path
 from unittest import mock
 
+import media
 import numpy as np
 import pytest
 import torch
-from media import make_clip
 from PIL import Image
 from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large
 
@@ -74,7 +74,9 @@ def newcomer(tmp_path, vgg_state, monkeypatch):
     names = "styles/dots.jpg photo.jpg painting.jpg new_style.jpg mask.png sky.png ground.png"
     for i, name in enumerate([*names.split(), "painted_sky.png", "painted_ground.png"], 10):
         picture(tmp_path / name, i)
-    make_clip(tmp_path / "results" / "sample.mp4", frames=13, size=(48, 64))
+    media.make_clip(tmp_path / "results" / "sample.mp4", frames=13, size=(48, 64))
+    for name, number in (("first.png", 0), ("middle.png", 6)):
+        Image.fromarray(255 - media.picture(number, (48, 64))).save(tmp_path / name)
     (tmp_path / "film.toml").write_text("\n".join(blocks("docs/film.md", "toml")))
     torch.save(vgg_state, tmp_path / "weights" / "vgg19-dcbb9e9d.pth")
     segmenter = deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None)
@@ -85,9 +87,11 @@ def newcomer(tmp_path, vgg_state, monkeypatch):
 
 
 def shortened(command: str) -> str:
-    """Return a command with fewer steps of training or optimizing; others as they are."""
+    """Return a command with fewer steps of learning or optimizing; others as they are."""
     if "train.py" in command:
         return f"{command} {SHORT_TRAINING}"
+    if "--keyframe " in command:
+        return f"{command} --keyframe-steps 1"
     if "--method optimize" in command:
         return f"{command} {SHORT_VIDEO}"
     if "style_transfer.py" in command and "--method one-pass" not in command:

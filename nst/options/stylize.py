@@ -333,7 +333,7 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         metavar="TIME=PICTURE",
     )
     keyframe_steps: int = time_option(
-        400,
+        500,
         help="steps in which the net learns the keyframes",
         metavar="STEPS",
         low=0,

@@ -23,7 +23,7 @@ from nst.models.transformer_net import TransformerNet, with_statistics
 
 LAYERS = ("relu1_2", "relu2_2", "relu3_2", "relu4_1")
 # Of patches: their side in pixels, at most, and how many there are in a step.
-PATCH, PATCHES = 160, 4
+PATCH, PATCHES = 160, 2
 FEATURES_WEIGHT = 0.25
 NET_RATE, CODE_RATE = 2e-3, 2e-2
 KEYS_PART = 0.5  # of the patches, from the paintings themselves

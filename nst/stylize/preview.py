@@ -59,6 +59,8 @@ def preview(config: VideoConfig, on_progress: OnProgress | None = None) -> Video
     begun = time.perf_counter()
     if is_live(str(config.input_video)):
         raise InputError("--preview is for a video with an end; --show shows what a camera sees")
+    if config.keyframe:
+        raise InputError("--preview shows styles, not keyframes: leave out --keyframe, or paint")
     for flag, path in (("--preview", config.preview), ("--preview-styles", config.preview_styles)):
         if path:
             check_place(path, flag, WRITABLE)
