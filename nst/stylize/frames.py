@@ -25,6 +25,10 @@ from nst.stylize.key_paint import KeyPaint
 from nst.stylize.paint import Paint
 from nst.stylize.recorded import RecordedNet
 
+# Earlier results are not mixed in where a tenth or more of the style has changed since the last
+# frame: they would stay behind, and what is newly uncovered would show it.
+FORGETTING = 10.0
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -174,7 +178,8 @@ def _less_kept(scene: Scene, change: Sequence[float]) -> Motion | None:
     """Return a scene's motion with less validity where its style has changed, by 0 to 1."""
     if scene.motion is None:
         return None
-    kept = 1 - scene.motion.validity.new_tensor(change)[None, :, None, None]
+    kept = (1 - FORGETTING * scene.motion.validity.new_tensor(change)).clamp(min=0)
+    kept = kept[None, :, None, None]
     if scene.weights is not None:
         size = size_of(scene.motion.validity)
         weights = F.interpolate(scene.weights, size=size, mode="area")
