@@ -60,7 +60,7 @@ def studio(config: StudioConfig, on_start: Callable[[str], None] | None = None) 
             deadline = time.monotonic() + START_SECONDS
             while not server.started and time.monotonic() < deadline:
                 time.sleep(0.02)
-            tell(f"the studio is open at {address}", config.quiet)
+            tell(f"the studio is open at {address}", config.quiet and config.browser)
             tell(f"results go to {files.output_dir}; Ctrl-C ends it", config.quiet)
             if on_start:
                 on_start(address)
