@@ -21,7 +21,12 @@ pytestmark = [
     pytest.mark.usefixtures("short_parts"),
     pytest.mark.filterwarnings("ignore"),  # Ray's own
 ]
-PORTS = ("metrics_agent_port", "metrics_export_port", "runtime_env_agent_port")
+PORTS = (
+    "dashboard_agent_listen_port",
+    "metrics_agent_port",
+    "metrics_export_port",
+    "runtime_env_agent_port",
+)
 
 
 def node_options() -> dict:
