@@ -101,8 +101,3 @@ def test_a_worker_s_error_is_one_line(film_config, cluster, tmp_path):
     config = film_config(ray=cluster.address, style="nobody")
     with pytest.raises(InputError, match="no style 'nobody'"):
         run_video(config)
-
-
-def test_without_a_cluster_it_is_said(film_config):
-    with pytest.raises(InputError, match="no Ray cluster is there"):
-        run_video(film_config(ray="127.0.0.1:1"))

@@ -1,6 +1,8 @@
 """The queue of shots that a Ray cluster paints, on a cluster that is pretended."""
 
+import socket
 import sys
+from types import SimpleNamespace
 
 import pytest
 from films import SHOTS, assert_same
@@ -49,6 +51,14 @@ def test_a_worker_s_error_is_the_user_s(film_config, tmp_path, cluster, monkeypa
     monkeypatch.setattr(nst.stylize.ray_workers.os, "getcwd", lambda: str(tmp_path / "nowhere"))
     with pytest.raises(InputError, match="has no folder .*nowhere: all must have it"):
         run_video(film_config(ray="auto"))
+
+
+def test_without_a_cluster_it_is_said(film_config, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False))
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+    with pytest.raises(InputError, match=f"--ray {address}: no Ray cluster is there .*refused"):
+        run_video(film_config(ray=address))
 
 
 def test_without_ray_it_is_said(film_config, monkeypatch):

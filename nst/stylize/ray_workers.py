@@ -7,6 +7,7 @@ import logging
 import os
 import platform
 import signal
+import socket
 import threading
 import time
 from collections import deque
@@ -30,6 +31,7 @@ MAX_CORES = 4
 LOSSES = 2
 # Between two reports of a worker; and how long none of any is waited for without a word.
 REPORT_SECONDS, PATIENCE_SECONDS = 1.0, 60.0
+CONNECT_SECONDS = 10.0
 
 
 @contextmanager
@@ -47,8 +49,11 @@ def connected(address: str | None) -> Iterator[None]:
         return
     ray, handler = _ray(), signal.getsignal(signal.SIGTERM)
     try:
+        host, _, port = address.rpartition(":")
+        if port.isdigit() and "/" not in host:  # Ray itself would try for minutes
+            socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(
             f"--ray {address}: no Ray cluster is there ({reason}); begin one by ray start --head"
