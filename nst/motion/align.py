@@ -101,9 +101,11 @@ def _coarse_shift(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
     return float(x - margins[1]), float(y - margins[0])
 
 
-def _refined(ours: np.ndarray, theirs: np.ndarray, shift: tuple[float, float]):
+def _refined(
+    ours: np.ndarray, theirs: np.ndarray, shift: tuple[float, float]
+) -> tuple[float, float]:
     """Return the shift (x, y) at which theirs fits ours, to a fraction of a pixel."""
-    matrix = np.float32([[1, 0, shift[0]], [0, 1, shift[1]]])
+    matrix = _matrix(shift)
     stop = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 50, 1e-4)
     try:
         matrix = cv2.findTransformECC(ours, theirs, matrix, cv2.MOTION_TRANSLATION, stop)[1]
@@ -114,8 +116,12 @@ def _refined(ours: np.ndarray, theirs: np.ndarray, shift: tuple[float, float]):
 
 def _moved(plane: np.ndarray, shift: tuple[float, float]) -> np.ndarray:
     """Return (H, W) whose pixel (x, y) is that at (x, y) + shift."""
-    matrix = np.float32([[1, 0, shift[0]], [0, 1, shift[1]]])
+    matrix = _matrix(shift)
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(
         plane, matrix, plane.shape[::-1], flags=how, borderMode=cv2.BORDER_REPLICATE
     )
+
+
+def _matrix(shift: tuple[float, float]) -> np.ndarray:
+    return np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
