@@ -112,6 +112,13 @@ def test_a_face_that_two_views_see_counts_once(finder):
     assert face.x == pytest.approx((0.53125 + (32 + 0.53125 * 64) / 128) / 2)
 
 
+def test_a_box_without_a_size_is_no_face(finder):
+    found, planted = finder
+    planted[0] = (0, [0.0, 0.0, -8.0, 8.0] + [0.0] * 12)
+    planted[1] = (0, [0.0, 0.0, 8.0, 0.0] + [0.0] * 12)
+    assert found.find(torch.zeros(1, 3, 128, 200)) == []
+
+
 @pytest.mark.parametrize("size", [(100, 200), (360, 640), (640, 360), (128, 128), (64, 1000)])
 def test_views_cover_the_picture_at_each_size(size):
     views = blazeface._views(size)

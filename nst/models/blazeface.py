@@ -178,10 +178,12 @@ def _face(values: Tensor, anchor: Tensor, score: float, view: View, image: Tenso
 
 def _merged(faces: list[Face]) -> list[Face]:
     """Return each face once: the mean of the boxes that overlap the best one, by their scores."""
-    left, merged = sorted(faces, key=lambda face: -face.score), []
+    boxes = [face for face in faces if face.width > 0 and face.height > 0]
+    left, merged = sorted(boxes, key=lambda face: -face.score), []
     while left:
-        group = [face for face in left if _overlap(left[0], face) > OVERLAP]
-        left = [face for face in left if _overlap(left[0], face) <= OVERLAP]
+        best, *left = left
+        group = [best, *(face for face in left if _overlap(best, face) > OVERLAP)]
+        left = [face for face in left if _overlap(best, face) <= OVERLAP]
         total = sum(face.score for face in group)
         means = [
             sum(getattr(face, name) * face.score for face in group) / total
