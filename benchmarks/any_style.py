@@ -33,8 +33,8 @@ from nst.media.images import center_crop, read_picture, save_image
 from nst.models.checkpoint import load_checkpoint
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
+from nst.options.paint import PaintOptions
 from nst.options.shared import STYLE_LAYERS
-from nst.options.stylize import PaintOptions
 from nst.styles.tuning import code_tuner
 from nst.stylize.forward import stylize
 

@@ -34,8 +34,9 @@ from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.optimize.coarse_to_fine import Sources, optimize_image
 from nst.options.optimize import OptimizeOptions
+from nst.options.paint import PaintOptions
 from nst.options.shared import STYLE_PICTURE_SIDE
-from nst.options.stylize import PaintOptions, VideoConfig
+from nst.options.stylize import VideoConfig
 from nst.styles.codes import style_code
 from nst.styles.pictures import load_style
 from nst.styles.spec import ANY_STYLE, parse_style

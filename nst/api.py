@@ -27,9 +27,10 @@ from nst.media.images import load_image, read_picture
 from nst.models.checkpoint import Checkpoint, load_checkpoint
 from nst.models.transformer_net import TransformerNet
 from nst.options.optimize import OPTIMIZE
+from nst.options.paint import ONE_PASS
 from nst.options.recipes import read_look
 from nst.options.shared import PRECISIONS
-from nst.options.stylize import ONE_PASS, PictureConfig, VideoConfig
+from nst.options.stylize import PictureConfig, VideoConfig
 from nst.options.train import TrainConfig
 from nst.options.values import Timed, kind_of
 from nst.styles.spec import names_of

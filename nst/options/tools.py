@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from nst.options.field import REQUIRED, Checked, option
+from nst.options.paint import StyleOptions
 from nst.options.shared import (
     CHECKPOINT_HELP,
     DEVICE_HELP,
@@ -17,7 +18,6 @@ from nst.options.shared import (
     STYLE_PICTURE_SIDE,
     VGG_HELP,
 )
-from nst.options.stylize import StyleOptions
 
 
 @dataclass(frozen=True)

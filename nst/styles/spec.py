@@ -20,7 +20,7 @@ from unicodedata import normalize
 from nst.errors import InputError
 from nst.media.picture_file import READABLE
 from nst.models.checkpoint import IDENTITY, Checkpoint
-from nst.options.stylize import StyleOptions
+from nst.options.paint import StyleOptions
 
 ANY_STYLE = "any_style"  # the shipped checkpoint that takes pictures
 ORIGINAL = "original"
