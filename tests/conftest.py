@@ -10,12 +10,14 @@ import torch
 from scipy.ndimage import uniform_filter
 
 import nst.stylize.film
+import nst.stylize.frames
 from nst.models.checkpoint import Checkpoint, save_checkpoint
 from nst.models.style_encoder import StyleEncoder
 from nst.models.transformer_net import TransformerNet
 from nst.models.vgg import BLOCKS, TORCHVISION_INDICES, VGGFeatures
 from nst.options.stylize import VideoConfig
 from nst.options.train import TrainConfig
+from nst.stylize.videos import one_pass_video
 
 TINY_STYLES = ("identity", "wave", "scream")
 
@@ -60,6 +62,22 @@ def painted(tiny) -> Callable[[np.ndarray, tuple[float, float, float]], np.ndarr
         return (result + weights[0] * lost).clip(0, 255)
 
     return paint
+
+
+@pytest.fixture
+def no_net(monkeypatch, tiny_path) -> Callable[..., Path]:
+    """Return what runs a video through all of one pass but the net, and gives the output's path."""
+    monkeypatch.setattr(nst.stylize.frames, "stylize", lambda net, image, *_, **__: image)
+
+    def run(source: Path, output: Path, **options) -> Path:
+        given = {"checkpoint": str(tiny_path), "temporal_blend": 0.0, "flow": "none"}
+        given |= {"device": "cpu", "quiet": True, "crf": 8, "preset": "ultrafast"}
+        one_pass_video(
+            VideoConfig(input_video=str(source), output_video=output, **{**given, **options})
+        )
+        return output
+
+    return run
 
 
 @pytest.fixture(scope="session")

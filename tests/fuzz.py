@@ -1,6 +1,6 @@
 """Bad inputs by mutation: every one is refused in a line, exit 2, or gives a result.
 
-    python -m tests.fuzz --count 1000 --seed 0
+    python -m tests.fuzz --count 1000 --seed 1
 
 Small whole files are cut, flipped, spliced and told to be huge; a command reads each. Wrong is a
 traceback, more than a minute, more than 2 GB, a file left behind or an input that changed. Such an
@@ -20,9 +20,10 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 from PIL import Image
@@ -31,6 +32,11 @@ from nst.__main__ import main as nst
 from nst.models.checkpoint import Checkpoint, save_checkpoint
 from nst.models.style_encoder import StyleEncoder
 from nst.models.transformer_net import TransformerNet
+
+try:
+    from tests import corpus
+except ImportError:  # in pytest, which has this folder itself on its path
+    import corpus
 
 SECONDS, MEMORY = 60, 2 * 2**20  # of one input; memory in kB, as getrusage has it
 SIZE = (24, 32)
@@ -88,6 +94,18 @@ def pictures(_: Path) -> dict[str, bytes]:
     return files
 
 
+def videos(_: Path) -> dict[str, bytes]:
+    """Return a video of each kind of container, with sound."""
+    files = {}
+    with tempfile.TemporaryDirectory() as place:
+        for case in corpus.CASES:
+            if case.file in VIDEOS:
+                small = replace(case, size=SIZE, frames=min(case.frames, 6), fault=None)
+                with contextlib.suppress(ValueError, av.FFmpegError):  # no such encoder here
+                    files[case.file] = corpus.make(small, Path(place)).read_bytes()
+    return files
+
+
 def recipes(_: Path) -> dict[str, bytes]:
     """Return recipes, with options of every type."""
     text = (
@@ -109,6 +127,11 @@ def _profile() -> bytes:
     return SRGB
 
 
+VIDEOS = (
+    *("h264.mp4", "h264.mkv", "h264.mov", "h264.ts", "h264.flv", "h264.avi", "vp9.webm", "dvd.mpg"),
+    *("camera.avi", "raw.avi", "tape.mxf", "prores.mov", "media.wmv", "theora.ogv", "bare.h264"),
+    *("bare.y4m", "vary.mkv", "turn90.mp4", "cinema.mkv", "studio.mov", "apple.mov"),
+)
 PAINT = ["picture", "--method", "one-pass", "--quiet", "--device", "cpu", "--long-side", 32]
 SUBJECTS = {
     "content": Subject(
@@ -140,6 +163,14 @@ SUBJECTS = {
             "video", "--quiet", "--device", "cpu", "--flow", "none",
             "--checkpoint", folder / "tiny.safetensors",
             "--input-video", file, "--output-video", output,
+        ],
+    ),
+    "video": Subject(
+        videos,
+        lambda file, output, folder: [
+            "video", "--quiet", "--device", "cpu", "--flow", "none", "--preset", "ultrafast",
+            "--checkpoint", folder / "tiny.safetensors", "--long-side", 32,
+            "--input-video", file, "--output-video", output.with_suffix(".mp4"),
         ],
     ),
     "recipe": Subject(

@@ -239,6 +239,12 @@ def test_a_bug_keeps_its_traceback(error):
         run(failing(error), Example, "test", ["--source", "x"])
 
 
+def test_any_file_name_can_be_printed(capfd):
+    """One that is no UTF-8, as unpacked archives have it, is no error after all the work."""
+    assert run(lambda _: "wrote bad\udcff.mp4", Example, "test", ["--source", "x"]) == 0
+    assert capfd.readouterr().out == "wrote bad\\udcff.mp4\n"
+
+
 def test_interrupt_returns_130(capsys):
     assert run(failing(KeyboardInterrupt()), Example, "test", ["--source", "x"]) == 130
     assert capsys.readouterr().err == "interrupted\n"

@@ -11,16 +11,6 @@ import pytest
 from corpus import CASES, Case, make
 from second_reader import Seen, look
 
-from nst.options.stylize import VideoConfig
-from nst.stylize import frames
-from nst.stylize.videos import one_pass_video
-
-
-@pytest.fixture
-def identity(monkeypatch):
-    """Leave the net out: each frame is painted as it is."""
-    monkeypatch.setattr(frames, "stylize", lambda net, image, *_, **__: image)
-
 
 def expected_times(case: Case, before: Seen) -> np.ndarray:
     """Return the frames' times, the first at 0; those of a bare stream by its rate."""
@@ -33,7 +23,7 @@ def expected_times(case: Case, before: Seen) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(steps)])
 
 
-def run(case: Case, identity, tiny_path, tmp_path) -> None:
+def run(case: Case, no_net, tmp_path) -> None:
     try:
         source = make(case, tmp_path)
     except (ValueError, av.FFmpegError) as error:
@@ -41,18 +31,7 @@ def run(case: Case, identity, tiny_path, tmp_path) -> None:
     output = tmp_path / f"out{case.to}"
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        one_pass_video(
-            VideoConfig(
-                input_video=str(source),
-                output_video=output,
-                checkpoint=str(tiny_path),
-                temporal_blend=0.0,
-                flow="none",
-                crf=8,
-                preset="ultrafast",
-                quiet=True,
-            )
-        )
+        no_net(source, output)
     messages = [str(warning.message) for warning in said]
     if not case.fault:
         assert [m for m in messages if "50 frames a second" not in m] == []
@@ -92,14 +71,14 @@ def check_sound(case: Case, before: Seen, after: Seen) -> None:
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.fast], ids=str)
-def test_fast_part(case, identity, tiny_path, tmp_path):
-    run(case, identity, tiny_path, tmp_path)
+def test_fast_part(case, no_net, tmp_path):
+    run(case, no_net, tmp_path)
 
 
 @pytest.mark.corpus
 @pytest.mark.parametrize("case", [c for c in CASES if not c.fast], ids=str)
-def test_the_rest(case, identity, tiny_path, tmp_path):
-    run(case, identity, tiny_path, tmp_path)
+def test_the_rest(case, no_net, tmp_path):
+    run(case, no_net, tmp_path)
 
 
 def test_the_second_reader_sees_what_was_made(tmp_path):

@@ -51,6 +51,28 @@ WITH_ALPHA = [
 ]
 
 
+@pytest.mark.parametrize("to, options", [("out", {}), ("out.mov", WITH_ALPHA[2][1])])
+def test_a_sequence_comes_back_with_its_alpha(tmp_path, no_net, to, options):
+    """A folder of RGBA pictures through all of one pass, read back by Pillow or PyAV alone."""
+    (tmp_path / "in").mkdir()
+    for index in range(3):
+        rgba = np.dstack([media.picture(index, SIZE), np.roll(ramp_alpha(), 9 * index, 1)])
+        Image.fromarray(rgba).save(tmp_path / f"in/{index}.png")
+    output = no_net(tmp_path / "in", tmp_path / to, **options)
+    if output.is_dir():
+        found = [np.array(Image.open(path)) for path in sorted(output.iterdir())]
+    else:
+        with av.open(str(output)) as container:
+            found = [frame.to_ndarray(format="rgba") for frame in container.decode(video=0)]
+    assert len(found) == 3
+    for index, rgba in enumerate(found):
+        expected = np.roll(ramp_alpha(), 9 * index, 1)
+        error = np.abs(rgba[..., 3].astype(int) - expected)
+        assert error.max() <= (0 if output.is_dir() else 8)
+        shown = np.abs(rgba[..., :3].astype(int) - media.picture(index, SIZE))[expected > 128]
+        assert shown.mean() <= (0 if output.is_dir() else 3)
+
+
 @pytest.mark.parametrize("name, options", WITH_ALPHA, ids=str)
 def test_alpha_comes_back(tmp_path, name, options):
     path = write(tmp_path / name, frames(), crf=4, **options)

@@ -160,7 +160,7 @@ def test_the_picture_so_far_is_kept_when_interrupted(optimize, paths, monkeypatc
 
         return log
 
-    monkeypatch.setattr(nst.optimize.images, "open_log", interrupted)
+    monkeypatch.setattr(nst.optimize.images, "step_log", interrupted)
     with pytest.raises(KeyboardInterrupt):
         optimize(steps=20, scales=1)
     told = record(paths["root"] / "out.png")

@@ -17,6 +17,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageOps
 
+from nst.commands.stylize import stylize_pictures
 from nst.core.tensors import to_uint8
 from nst.errors import InputError
 from nst.media.color_profile import SRGB
@@ -32,6 +33,7 @@ from nst.media.images import (
 )
 from nst.media.picture_file import MAX_PIXELS, is_picture, picture_size
 from nst.media.picture_reader import read_pixels
+from nst.options.stylize import PictureConfig
 from nst.styles.pictures import find_styles
 
 # EXIF with an undefined tag of a known number, as phones write it: Pillow cannot write it again.
@@ -162,6 +164,27 @@ class TestColorProfiles:
         found = read_picture(path)
         for index, color in enumerate(expected):
             np.testing.assert_allclose(found.getpixel((8 + 16 * index, 8)), color, atol=1.6)
+
+    @pytest.mark.parametrize("name", ["photo.png", "photo.jpg"])
+    def test_a_display_p3_photo_keeps_its_look(self, tmp_path, tiny_path, name):
+        """From file to file with no style: within 4 levels, by LittleCMS's word."""
+        Image.fromarray(media.picture(0)).save(
+            tmp_path / name, icc_profile=icc(P3, None), quality=97, subsampling=0
+        )
+        config = PictureConfig(
+            content_path=tmp_path / name, output=tmp_path / f"out-{name}", method="one-pass",
+            checkpoint=str(tiny_path), strength=0.0, device="cpu", quiet=True,
+        )  # fmt: skip
+        stylize_pictures(config)
+        looks = []
+        for path in (config.content_path, config.output):
+            with Image.open(path) as picture:
+                profile = ImageCms.ImageCmsProfile(BytesIO(picture.info["icc_profile"]))
+                target = ImageCms.createProfile("sRGB")
+                look = ImageCms.profileToProfile(picture.convert("RGB"), profile, target)
+            looks.append(np.asarray(look).astype(int))
+        untold = np.abs(looks[0] - media.picture(0)).max()  # what ignoring the profile would cost
+        assert np.abs(looks[0] - looks[1]).max() <= 4 < untold
 
     def test_gamma_of_adobe_rgb(self, tmp_path):
         patches = np.array([(128, 128, 128), (100, 140, 100), (140, 110, 150)])

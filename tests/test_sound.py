@@ -31,8 +31,14 @@ def tone(channels: int, rate: int, seconds: float = SECONDS, hertz: float = 440)
     return np.stack([wave if c < 2 else 0 * wave for c in range(channels)], 1).astype(np.float32)
 
 
-def make(path: Path, codec: str, layout: str, rate: int, tracks=1, begin=0.0, gap=0.0) -> Path:
-    """Write 25 pictures of a second and tracks of sound; `gap` is cut out in its middle."""
+def make(
+    path: Path, codec: str, layout: str, rate: int, tracks=1, begin=0.0, gap=0.0, block=1024
+) -> Path:
+    """Write 25 pictures of a second and tracks of sound; `gap` is cut out in its middle.
+
+    Args:
+        block: samples of a packet, where the codec leaves that free.
+    """
     with av.open(str(path), "w", options={"strict": "experimental"}) as container:
         video = container.add_stream("mpeg4", rate=25)
         video.width, video.height, video.pix_fmt = 96, 64, "yuv420p"
@@ -47,10 +53,10 @@ def make(path: Path, codec: str, layout: str, rate: int, tracks=1, begin=0.0, ga
         container.mux(video.encode(None))
         samples = tone(av.AudioLayout(layout).nb_channels, rate)
         for stream in streams:
-            for at in range(0, len(samples), 1024):
+            for at in range(0, len(samples), block):
                 if gap and 0.3 <= at / rate < 0.3 + gap:
                     continue
-                packed = np.ascontiguousarray(samples[at : at + 1024]).reshape(1, -1)
+                packed = np.ascontiguousarray(samples[at : at + block]).reshape(1, -1)
                 frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
                 frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
                 frame.pts = at + round(begin * rate)
@@ -283,3 +289,12 @@ def test_a_run_is_told_of_the_sound_by_the_script(sources, tmp_path):
     given = [sys.executable, "-c", code, str(sources["many.mkv"]), str(tmp_path / "out.mp4")]
     done = subprocess.run(given, cwd=root, capture_output=True, text=True, check=True)
     assert "16 channels; they are mixed down to two" in done.stderr
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".mov"])
+def test_packets_shorter_than_a_tick_do_not_stretch_the_sound(tmp_path, ending):
+    """As TrueHD's in a Matroska file, whose clock counts milliseconds: 1200 of them a second."""
+    source = make(tmp_path / "in.mkv", "pcm_s16le", "stereo", 48000, block=40)
+    assert through(source, tmp_path / f"out{ending}") == []
+    _, _, times = heard(tmp_path / f"out{ending}")
+    assert times[-1] == pytest.approx(1, abs=0.01)

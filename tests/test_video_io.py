@@ -22,6 +22,7 @@ from PIL import Image
 from nst.core.tensors import to_float, to_uint8
 from nst.errors import InputError
 from nst.media.frames import Frame, StreamInfo
+from nst.media.images import read_picture
 from nst.media.video_reader import open_video
 from nst.media.video_writer import create_video
 
@@ -574,3 +575,34 @@ def test_name_with_colon_and_percent(clip, tmp_path, monkeypatch):
     shutil.copy(clip, "12:30 50%d.mp4")
     copy(Path("12:30 50%d.mp4"), Path("a:b %03d.mp4"))
     assert len(media.read_back(tmp_path / "a:b %03d.mp4").times) == 12
+
+
+@pytest.mark.skipif(os.name != "posix", reason="makes a named pipe")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    """It can be read but once, and from one end alone it gives nothing for ever."""
+    pipe = tmp_path / "clip.mp4"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="is a pipe or a device"):
+        open_video(pipe)
+    with pytest.raises(InputError, match="is a pipe or a device"):
+        read_picture(pipe)
+
+
+def test_a_title_in_another_encoding_than_utf8(tmp_path):
+    """As in AVI files of before 2005 or so; the track keeps what can be read of it."""
+    plain = media.make_clip(tmp_path / "plain.mkv")
+    with av.open(str(plain)) as source, av.open(str(tmp_path / "in.mkv"), "w") as container:
+        streams = {s.index: container.add_stream_from_template(s) for s in source.streams}
+        streams[1].metadata["title"] = "track XXXXXX"
+        container.metadata["title"] = "XXXXXX"
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                container.mux(packet)
+    data = (tmp_path / "in.mkv").read_bytes()
+    assert data.count(b"XXXXXX") == 2
+    (tmp_path / "in.mkv").write_bytes(data.replace(b"XXXXXX", "Привет".encode("cp1251")))
+    copy(tmp_path / "in.mkv", tmp_path / "out.mkv")
+    assert len(media.read_back(tmp_path / "out.mkv").sound) == len(media.read_back(plain).sound)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert container.streams.audio[0].metadata["title"].startswith("track ")

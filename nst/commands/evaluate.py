@@ -18,6 +18,7 @@ from nst.core.files import check_place, replacing, write_json
 from nst.core.progress import bars, tracked, warn
 from nst.core.reports import Figures
 from nst.core.tensors import fit, resize, size_of
+from nst.errors import InputError
 from nst.losses.metrics import e_stab
 from nst.losses.style_figures import style_reference
 from nst.losses.video_metrics import Measurement
@@ -43,6 +44,11 @@ def evaluate(config: EvaluationConfig) -> dict:
     device = choose_device(config.device)
     if config.output:
         check_place(config.output, "--output", [".json"])
+        for path in _beside(config.output):
+            if path.exists() and not config.output.exists():
+                raise InputError(
+                    f"{path} would be overwritten: rename it, or give another --output"
+                )
     vgg, style = None, None
     if config.style_path:
         picture = load_style(config.style_path, config.style_size)
@@ -77,8 +83,9 @@ def evaluate(config: EvaluationConfig) -> dict:
             figures[name] = e_stab(list(images), flows, masks)
     if config.output:
         write_json(config.output, figures)
-        _plot(figures, config.output.with_name(f"{config.output.stem}_plot.png"))
-        save_image(sheet.image(), config.output.with_name(f"{config.output.stem}_sheet.png"))
+        plot, contact_sheet = _beside(config.output)
+        _plot(figures, plot)
+        save_image(sheet.image(), contact_sheet)
     return figures
 
 
@@ -104,6 +111,11 @@ class Sheet:
         count = min(SHEET_COLUMNS, last + 1)
         chosen = {round(i * last / max(1, count - 1)) for i in range(count)}
         return torch.cat([self._columns[i] for i in sorted(chosen)], 3)
+
+
+def _beside(output: Path) -> list[Path]:
+    """Return where the plot and the contact sheet are written."""
+    return [output.with_name(f"{output.stem}_{kind}.png") for kind in ("plot", "sheet")]
 
 
 def _together(videos: list, paths: list[Path]) -> Iterator[list[Tensor]]:
@@ -133,7 +145,7 @@ def _plot(figures: dict, path: Path) -> None:
     axes.set(xlabel="frame", ylabel="warping error", title=figures["stylized"])
     axes.set_ylim(bottom=0)
     if figures["over_time"]:
-        axes.legend()
+        axes.legend(loc="upper left")  # "best" looks at each point, slowly
     with replacing(path) as partial:
         figure.savefig(partial, dpi=100)
 

@@ -36,6 +36,11 @@ def pair_files(content: Path, output: Path, flag: str = "--output") -> list[tupl
     if len(set(targets)) < len(targets):
         twice = next(t for t in targets if targets.count(t) > 1)
         raise InputError(f"two pictures of {content} would become {twice.name}: rename one")
+    if there := [target for target in targets if os.path.lexists(target)]:
+        raise InputError(
+            f"{len(there)} of {len(targets)} pictures are in {output} already, such as "
+            f"{there[0].name}: give a new folder, or delete them"
+        )
     return list(zip(sources, targets, strict=True))
 
 

@@ -39,7 +39,7 @@ def run(
                 print(f"taking the recipe {recipe}; --config names another", file=sys.stderr)
             answer = main(config)
             if answer:
-                print(answer)
+                print(_printable(answer))
         except KeyboardInterrupt:
             status, line = 128 + (received[0] if received else signal.SIGINT), "interrupted"
         except BrokenPipeError:
@@ -102,6 +102,12 @@ def _explain(error: Exception, config_class: type) -> str | None:
         name = getattr(error, "filename", None)
         return "no space left on the disk" + (f" for {name}" if name else "")
     return None
+
+
+def _printable(text: str) -> str:
+    """Return a text as stdout can say it: names of files may have what its encoding has not."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:

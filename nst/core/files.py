@@ -2,9 +2,11 @@
 
 import json
 import os
+import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from nst.core.places import fitted_name, followed
 from nst.errors import InputError
@@ -20,7 +22,8 @@ def replacing(path: Path) -> Iterator[Path]:
         InputError: the place cannot be written.
     """
     path = followed(path)
-    partial = path.with_name(fitted_name(f".{path.stem}", f".{os.getpid()}.part{path.suffix}"))
+    ending = f".{secrets.token_hex(4)}.part{path.suffix}"
+    partial = path.with_name(fitted_name(f".{path.stem}", ending))
     try:
         yield partial
         os.replace(partial, path)
@@ -40,6 +43,22 @@ def make_folder(path: Path) -> None:
         path.mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"cannot make the folder {path}: {error.strerror}") from error
+
+
+def open_log(folder: Path) -> Any:
+    """Return TensorBoard's writer into a folder, which may hold other logs.
+
+    Raises:
+        InputError: the folder cannot be made.
+    """
+    from torch.utils.tensorboard import SummaryWriter  # late: it takes seconds
+
+    try:
+        return SummaryWriter(str(folder))
+    except OSError as error:
+        raise InputError(
+            f"the log cannot be written to {folder} ({error.strerror}): give another --log-dir"
+        ) from error
 
 
 def write_json(path: Path, value: object) -> None:

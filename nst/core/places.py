@@ -84,7 +84,7 @@ class Place:
         """
         path = self.path
         if _state(path) != self._before:
-            path = _free(path)
+            path = free_name(path)
             warn(f"{self.path} was written by another run meanwhile: this one's is {path}")
         if self.part.is_dir() and path.is_dir():
             path.rmdir()  # fails unless it is empty
@@ -141,18 +141,20 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def remove_left_behind(path: Path) -> None:
-    """Remove the files that killed runs left half written beside a place, of which none is alive.
+def remove_left_behind(part: Path) -> None:
+    """Remove a file that a killed run has left half written, unless a run that is alive holds it.
 
-    Where the file system has no locks, what is alive cannot be told, and all stay.
+    Where the file system has no locks, what is alive cannot be told, and it stays.
+
+    Args:
+        part: a `Place.part` by that run's own word: another's file may have such a name.
     """
-    for other in _others(followed(path)):
-        with suppress(OSError):
-            handle = lock(other)
-            if handle is not None:
-                if not other.is_dir():
-                    other.unlink()
-                unlock(handle)
+    with suppress(OSError):
+        handle = lock(part)
+        if handle is not None:
+            if not part.is_dir():
+                part.unlink()
+            unlock(handle)
 
 
 def _others(path: Path) -> list[Path]:
@@ -181,6 +183,7 @@ def _state(path: Path) -> tuple[int, int, int] | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _free(path: Path) -> Path:
+def free_name(path: Path) -> Path:
+    """Return the first name that is free: NAME-2, NAME-3 ... of the same ending."""
     names = (numbered_name(path.stem, path.suffix, number) for number in count(2))
-    return next(place for place in map(path.with_name, names) if not place.exists())
+    return next(place for place in map(path.with_name, names) if not os.path.lexists(place))

@@ -95,30 +95,35 @@ def in_order(
                 future.cancel()
 
 
+class Interrupt(threading.Event):
+    """Set when a signal has come that is to end the work; `number` is which."""
+
+    number: int = signal.SIGINT
+
+
 @contextmanager
-def interrupts_held_back(deliver: bool = True) -> Iterator[threading.Event]:
+def interrupts_held_back(deliver: bool = True) -> Iterator[Interrupt]:
     """Turn Ctrl-C and its like into an event while the block runs: nothing is left half done.
 
     Does nothing outside the main thread, nor with a signal that is ignored or ends the process.
 
     Args:
-        deliver: interrupt after the block. Otherwise that is left to who looks at the event, and a
-            second signal interrupts at once.
+        deliver: raise the signal after the block. Otherwise that is left to who looks at the event,
+            and a second signal interrupts at once.
     """
-    asked = threading.Event()
+    asked = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
     before = {number: signal.getsignal(number) for number in INTERRUPTS}
     handlers = {number: handler for number, handler in before.items() if callable(handler)}
-    received: list[int] = []
 
     def restore() -> None:
         for number, handler in handlers.items():
             signal.signal(number, handler)
 
     def ask(number: int, frame: object) -> None:
-        received.append(number)
+        asked.number = number
         asked.set()
         if not deliver:
             restore()
@@ -129,5 +134,5 @@ def interrupts_held_back(deliver: bool = True) -> Iterator[threading.Event]:
         yield asked
     finally:
         restore()
-    if deliver and received:
-        signal.raise_signal(received[0])
+    if deliver and asked.is_set():
+        signal.raise_signal(asked.number)

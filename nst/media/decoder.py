@@ -2,7 +2,6 @@
 
 import heapq
 import math
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -14,7 +13,7 @@ import av
 
 from nst.core.progress import warn
 from nst.errors import InputError
-from nst.media.demux import may_reset, packets, played_streams
+from nst.media.demux import may_reset, open_media, packets, played_streams
 
 CURE = "give a video (mp4, mkv, mov, webm, avi), a GIF or a folder of pictures"
 # A file that ends by so many seconds earlier than it announces has lost its end.
@@ -65,14 +64,14 @@ class Decoder:
         self.container.close()
 
     def _open(self) -> None:
-        path, hardware = os.path.abspath(self._path), _hardware(self._gpu)
+        path, hardware = self._path, _hardware(self._gpu)
         try:
             try:
-                self.container = av.open(path, **hardware)
+                self.container = open_media(path, **hardware)
             except (av.FFmpegError, OSError):
                 if not hardware:
                     raise
-                self.container = av.open(path)  # the GPU's decoder cannot be opened here
+                self.container = open_media(path)  # the GPU's decoder cannot be opened here
         except (av.FFmpegError, OSError) as error:
             reason = "it is another kind of file or cut short"
             if isinstance(error, PermissionError):
@@ -208,7 +207,8 @@ class Decoder:
         length = self._announced()
         if length is None:
             return False
-        until = (stream.start_time or 0) * stream.time_base + length - LOST_END
+        # FFmpeg writes of a Matroska file when it ends, whenever it begins.
+        until = length - LOST_END
         return end < until and not self._goes_on(until)
 
     def _announced(self) -> Fraction | None:
@@ -220,7 +220,7 @@ class Decoder:
 
     def _goes_on(self, until: Fraction) -> bool:
         """Tell whether anything of the file, sound perhaps, reaches a time."""
-        with suppress(av.FFmpegError), av.open(os.path.abspath(self._path)) as container:
+        with suppress(av.FFmpegError), open_media(self._path) as container:
             container.seek(int(until * av.time_base))
             for packet in container.demux():
                 if packet.size and packet.pts is not None and packet.pts * packet.time_base > until:

@@ -37,9 +37,9 @@ def film_kind(head: bytes) -> str | None:
 
 def read_film(path: Path, kind: str) -> DeepPicture:
     """Read an OpenEXR, DPX or Radiance HDR file by FFmpeg."""
-    import av  # late: training on photos does not need it
+    from nst.media.demux import open_media  # late: training on photos does not need FFmpeg
 
-    with av.open(str(path.absolute()), format=f"{kind}_pipe") as container:
+    with open_media(path, format=f"{kind}_pipe") as container:
         frame = next(container.decode(container.streams.video[0]))
         values, name = frame.to_ndarray(), frame.format.name
     if values.dtype.kind == "f":
@@ -52,9 +52,9 @@ def read_film(path: Path, kind: str) -> DeepPicture:
 
 def film_size(path: Path, kind: str) -> tuple[int, int]:
     """Return the (height, width) of such a file."""
-    import av
+    from nst.media.demux import open_media
 
-    with av.open(str(path.absolute()), format=f"{kind}_pipe") as container:
+    with open_media(path, format=f"{kind}_pipe") as container:
         context = container.streams.video[0].codec_context
         return context.height, context.width
 

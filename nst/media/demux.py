@@ -1,8 +1,10 @@
 """The packets of a file on one clock, its jumps closed as FFmpeg's command-line tool does it."""
 
+import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av.format import Flags
@@ -12,6 +14,19 @@ from nst.core.progress import warn
 # FFmpeg's own limits: a broadcast's clock may be set anew, elsewhere a time this far off is wrong.
 LARGEST_JUMP, LARGEST_STEP_BACK = 10, Fraction(1, 10)
 IMPOSSIBLE = 30 * 3600
+
+
+def open_media(path: Path, **options: Any) -> av.container.InputContainer:
+    """Open a file for reading, in whatever encoding its titles are.
+
+    Args:
+        options: of `av.open`.
+
+    Raises:
+        av.FFmpegError, OSError: there is no such file, or FFmpeg knows no such kind.
+    """
+    # By its absolute path, which FFmpeg does not take for an address, such as "12:30.mp4".
+    return av.open(os.path.abspath(path), metadata_errors="replace", **options)
 
 
 def packets(

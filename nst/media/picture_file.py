@@ -92,6 +92,8 @@ def head_of(path: Path | BinaryIO) -> bytes:
     """Return the first bytes of a file, which tell its kind; none of what is no file."""
     if not isinstance(path, Path):
         return b""
+    if path.is_fifo() or path.is_char_device():  # which would be waited for, without an end
+        raise InputError(f"{path} is a pipe or a device: save what it gives as a file")
     with open(path, "rb") as file:
         return file.read(32)
 

@@ -5,7 +5,6 @@ trouble with a track costs more than that track.
 """
 
 import errno
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,9 +13,10 @@ from io import BytesIO
 from pathlib import Path
 
 import av
+from av.format import Flags
 
 from nst.core.progress import warn
-from nst.media.demux import may_reset, packets, played_streams
+from nst.media.demux import may_reset, open_media, packets, played_streams
 from nst.media.frames import StreamInfo
 from nst.media.sound_encoder import LAYOUTS, SoundEncoder
 
@@ -82,11 +82,11 @@ class Sound:
         ending: str,
     ) -> None:
         self._container, self._path, self._info, self._ending = container, path, info, ending
-        self._source = av.open(os.path.abspath(path))
+        self._source = open_media(path)
         found = self._begin()
         self._tracks = {index: track for index, track in found.items() if self._find_a_way(track)}
         self._source.close()
-        self._source = av.open(os.path.abspath(path))
+        self._source = open_media(path)
         for index, track in self._tracks.items():
             # What was tried on is used up, and the times of its packets are others now.
             track.stream, track.begun = self._source.streams[index], []
@@ -182,7 +182,10 @@ class Sound:
             kind = self._container.format.name
             with av.open(BytesIO(), "w", format=kind, options=EXPERIMENTAL) as trial:
                 stream = trial.add_stream_from_template(track.stream)
+                trial.start_encoding()
+                last = None
                 for packet in track.begun:
+                    last = _set_rising(packet, stream, last)
                     packet.stream = stream
                     trial.mux(packet)
         except (ValueError, av.FFmpegError):
@@ -240,7 +243,10 @@ class Sound:
             self._mux(track, track.encoder.encode(frame, time))
 
     def _mux(self, track: _Track, made: Iterable[av.Packet]) -> None:
+        self._container.start_encoding()
         for packet in made:
+            if track.encoder is None:
+                track.last = _set_rising(packet, track.output, track.last)
             if self._container.format.name == "avi":
                 # It has nothing before 0, and would move the pictures to make room.
                 if track.late is None:
@@ -249,12 +255,6 @@ class Sound:
                     (packet.dts or 0) + track.late,
                     (packet.pts or 0) + track.late,
                 )
-            if packet.dts is None:
-                packet.dts = packet.pts
-            if track.encoder is None and track.last is not None and packet.dts <= track.last:
-                packet.dts = track.last + 1
-                packet.pts = max(packet.pts or 0, packet.dts)
-            track.last = packet.dts
             self._container.mux(packet)
 
     def _guarded(self, index: int, work: Callable, *given) -> None:
@@ -269,6 +269,26 @@ class Sound:
             track = self._tracks.pop(index)
             reason = getattr(error, "strerror", None) or error
             warn(f"{track.name} ends here: {reason}")
+
+
+def _set_rising(packet: av.Packet, output: av.AudioStream, last: int | None) -> int:
+    """Bring a packet's times to its output's ticks, after `last`, and return when it is decoded.
+
+    Some packets are shorter than a tick of their source: TrueHD's, 1/1200 s, in a Matroska file.
+    """
+    base = output.time_base
+    pts, dts = (
+        None if ticks is None else round(ticks * packet.time_base / base)
+        for ticks in (packet.pts, packet.dts)
+    )
+    dts = pts if dts is None else dts
+    dts = 0 if dts is None else dts
+    if last is not None:
+        together = output.container.format.flags & Flags.ts_nonstrict.value
+        dts = max(dts, last if together else last + 1)
+    packet.duration = round(packet.duration * packet.time_base / base)
+    packet.time_base, packet.dts, packet.pts = base, dts, max(dts if pts is None else pts, dts)
+    return dts
 
 
 def _adts_setup(packet: av.Packet, stream: av.AudioStream) -> int | None:

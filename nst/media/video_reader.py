@@ -72,7 +72,9 @@ def open_video(
         return FolderReader(path, first, length, Fraction(rate), keep_alpha)
     if not path.exists():
         raise InputError(f"{path}: no such file; give a video, a GIF or a folder of pictures")
-    if path.is_file() and is_picture(path) and not _is_video_too(path):
+    if not path.is_file():
+        raise InputError(f"{path}: is a pipe or a device; save what it gives as a file")
+    if is_picture(path) and not _is_video_too(path):
         return PictureReader(path, first, length, Fraction(rate), keep_alpha)
     return VideoReader(path, first, length, keep_alpha, deinterlace, device, hwaccel)
 

@@ -131,6 +131,11 @@ class VideoWriter:
         self._coming: deque[tuple[Callable[[], np.ndarray], int, int]] = deque()
 
     @property
+    def part(self) -> Path:
+        """Where it is written until it is whole."""
+        return self._place.part
+
+    @property
     def depth(self) -> int:
         """Bits of a channel that are written, 8 or 16, before the encoder makes them its own."""
         return self._encoder.depth

@@ -33,7 +33,7 @@ from nst.optimize.coarse_to_fine import (
     scale_sizes,
 )
 from nst.optimize.colors import in_colors_of
-from nst.optimize.record import Record, open_log
+from nst.optimize.record import Record, check_record, step_log
 from nst.options.stylize import PictureConfig
 
 LONG_SIDE = 512  # where --long-side is not given, at most
@@ -60,6 +60,8 @@ def optimize_pictures(
     )
     if config.init_image not in ("content", "style", "noise"):
         read_picture(Path(config.init_image))
+    for (_, target, _), _ in chosen:
+        check_record(target)
     keep_memory()
     vgg = VGGFeatures(load_vgg19(config.vgg), config.pooling).to(device, dtype)
     if config.content_path.is_dir():
@@ -94,7 +96,7 @@ def _optimize_to(
     record = Record(config, target, weight.device, weight.dtype)
     scales = scale_sizes(size_of(sources.content), config.scales)
     total, work = len(scales) * config.steps, config.steps * sum(map(math.prod, scales))
-    log = open_log(config.log_dir and config.log_dir / target.stem)
+    log = step_log(config.log_dir and config.log_dir / target.stem)
     last, count, done = None, 0, 0
     try:
         for last in optimize_image(

@@ -1,5 +1,6 @@
 """The record beside an optimized picture: options, losses, versions."""
 
+import json
 import platform
 import time
 from collections.abc import Callable
@@ -9,17 +10,43 @@ from pathlib import Path
 import torch
 
 from nst.core.device import dtype_name
-from nst.core.files import write_json
+from nst.core.files import open_log, write_json
+from nst.errors import InputError
 from nst.optimize.optimizers import Step
 
 EVERY = 10  # steps between two entries of the record
+
+
+def record_path(target: Path) -> Path:
+    """Return where the record of a picture is written."""
+    return target.with_suffix(".json")
+
+
+def check_record(target: Path) -> None:
+    """Refuse to write a picture's record over a file that is none.
+
+    Raises:
+        InputError: there is another file of that name.
+    """
+    path = record_path(target)
+    if not path.exists():
+        return
+    try:
+        ours = {"options", "losses", "torch"} <= set(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        ours = False
+    if not ours:
+        raise InputError(
+            f"{path} would be overwritten by the record of {target.name}: rename it, or give "
+            "another --output"
+        )
 
 
 class Record:
     """The JSON file beside a picture, with what is needed to make it again."""
 
     def __init__(self, config, target: Path, device: torch.device, dtype: torch.dtype):
-        self.path = target.with_suffix(".json")
+        self.path = record_path(target)
         self._begun = time.perf_counter()
         self._entry: dict = {}
         self._losses: list[dict] = []
@@ -48,13 +75,11 @@ class Record:
         write_json(self.path, whole)
 
 
-def open_log(folder: Path | None) -> Callable[[int, Step], None]:
+def step_log(folder: Path | None) -> Callable[[int, Step], None]:
     """Return a function that logs a step's terms, and every tenth picture, to TensorBoard."""
     if folder is None:
         return lambda count, step: None
-    from torch.utils.tensorboard import SummaryWriter  # late: it takes seconds
-
-    writer = SummaryWriter(str(folder))
+    writer = open_log(folder)
 
     def log(count: int, step: Step) -> None:
         for name, value in {**step.terms, "total": step.total}.items():

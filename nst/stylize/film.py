@@ -92,6 +92,8 @@ def paint_film(
         except KeyboardInterrupt:
             if parts.finished():
                 warn(f"finished parts are kept in {parts.folder}: --resume goes on with them")
+            elif session.shots is None:
+                parts.remove()  # it holds nothing
             raise
         size = session.source.info.size
         report = written_report(session.config, measured, writers, size, painted, spent)

@@ -49,6 +49,8 @@ def stylize(
         weights = weights[..., 0, 0]  # exactly the picture without a map
     mapped = weights.ndim == 4
     fraction = _identity_map(identity_weight, weights) if identity is not None else 0.0
+    if isinstance(fraction, float) and fraction == 1:
+        return image.float()  # the net's identity is not exact
     plain = isinstance(fraction, float) and not fraction
     if grain is not None and not plain:
         grain = grain * (1 - fraction)
@@ -80,8 +82,8 @@ def _identity_map(weight: float | Tensor, weights: Tensor) -> float | Tensor:
     """Return the identity's weight at each pixel (N, 1, H, W) or (N, 1, 1, 1), or one for all."""
     if not isinstance(weight, Tensor):
         return float(weight)
-    if weight.device.type == "cpu" and not weight.any():
-        return 0.0
+    if weight.device.type == "cpu" and weight.unique().tolist() in ([0.0], [1.0]):
+        return float(weight.flatten()[0])
     of_codes = weight.to(weights.device).expand(weights.shape[1])
     of_pixels = torch.einsum("nk...,k->n...", weights, of_codes)[:, None]
     return of_pixels if weights.ndim == 4 else of_pixels[..., None, None]

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import zip_longest
+from pathlib import Path
 
 from nst.core.device import choose_device
 from nst.core.places import remove_left_behind
 from nst.core.threads import in_background
 from nst.errors import InputError
 from nst.losses.video_metrics import Measurement
-from nst.media.compare import compare_path
 from nst.stylize.session import Session
 from nst.stylize.videos import Writers, measurement, written
 
@@ -28,15 +28,15 @@ def join(session: Session) -> tuple[Measurement, Writers]:
     measured = measurement(config, session.checkpoint, session.styles, device)
     total = parts.record["frames"]
     tell = session.teller("joining", 0, total)
-    places = [config.output_video, config.mask_output, compare_path(config.output_video)]
-    for place in filter(None, places):
-        remove_left_behind(place)  # by a join that was killed
+    for name in parts.record.get("writing", ()):
+        remove_left_behind(Path(name))  # by a join that was killed
     try:
         with (
             in_background(session.source.frames()) as originals,
             in_background(parts.images()) as kept,
             written(config, session.source.info, device) as writers,
         ):
+            parts.note(writing=[str(path.absolute()) for path in writers.unfinished()])
             try:
                 for number, (original, images) in enumerate(_paired(originals, kept, total), 1):
                     images = {kind: image.to(device) for kind, image in images.items()}

@@ -30,7 +30,7 @@ from nst.stylize.record import hash_of, read_record
 BLOCK = 1_000_000  # bytes of a file that are read at a time
 OURS = re.compile(
     r"\d{8}\.(json|busy)|\.?\d{8}-[a-z]+(\.[0-9a-f]{8}\.part)?\.mkv|run\.json|codes\.(safetensors|new)"
-    r"|\.(\d{8}|run|codes)\.\d+\.part\.(json|new)"  # of `replacing`
+    r"|\.(\d{8}|run|codes)\.[0-9a-f]+\.part\.(json|new)"  # of `replacing`
 )
 GONE = (errno.ENOENT, errno.ESTALE, errno.EIO)
 REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)

@@ -63,7 +63,11 @@ def _write_plan(
                 f"{folder} holds an unfinished run: delete it, or give that run's own command "
                 "with --resume and no --plan"
             )
-        shots, total = find_shots(session)
+        try:
+            shots, total = find_shots(session)
+        except BaseException:
+            session.parts.remove()  # it holds nothing yet
+            raise
         record, info = session.parts.record, session.source.info
         record |= {"shots": [astuple(shot) for shot in shots], "frames": total}
         needed = space(info, total, record["depths"])

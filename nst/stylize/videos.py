@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -139,6 +140,10 @@ class Writers:
     compare: VideoWriter | None = None
     how: str = "none"
     time_base: Fraction = Fraction(1)
+
+    def unfinished(self) -> list[Path]:
+        """Return where they are written until they are whole."""
+        return [writer.part for writer in (self.video, self.masks, self.compare) if writer]
 
     def discard(self) -> None:
         """Leave nothing of them."""

@@ -1,6 +1,5 @@
 """What a training run tells while it goes on: TensorBoard's curves and pictures."""
 
-import json
 import platform
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +8,8 @@ import torch
 from torch import Tensor
 
 from nst.core.device import dtype_name
+from nst.core.files import open_log, write_json
+from nst.core.places import free_name
 from nst.core.progress import warn
 from nst.losses.metrics import ssim
 from nst.losses.perceptual import moment_errors
@@ -41,13 +42,11 @@ class TrainingLog:
     """TensorBoard's file of a run, and its options as JSON beside it."""
 
     def __init__(self, config: TrainConfig, styles: list[str]):
-        from torch.utils.tensorboard import SummaryWriter
-
         folder = config.log_dir or checkpoint_path(config).with_suffix(LOG)
-        self.writer = SummaryWriter(str(folder))
+        self.writer = open_log(folder)
         self.styles = styles
-        options = json.dumps(asdict(config), default=str, indent=2)
-        (Path(folder) / "options.json").write_text(options + "\n")
+        path = folder / "options.json"  # of several runs with one log each keeps its own
+        write_json(free_name(path) if path.exists() else path, asdict(config))
 
     def terms(
         self,

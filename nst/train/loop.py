@@ -4,6 +4,7 @@ Data parallel by `torchrun --nproc-per-node=N train.py ...`: each process takes 
 step's samples and the gradients are averaged.
 """
 
+import signal
 import time
 from typing import Any
 
@@ -155,7 +156,7 @@ def _train(
                     save(config, run, checkpoint, targets, optimizer, step, progress)
                     saved = progress
                 if interrupt.is_set():
-                    raise KeyboardInterrupt
+                    signal.raise_signal(interrupt.number)
     except KeyboardInterrupt:
         if rank == 0 and schedule.step > first:
             done = min(schedule.progress(), 1 - 1e-6)
