@@ -110,7 +110,7 @@ def other_value(spec):
     elif kind in (int, float):
         value = kind(low if spec.default != low else high if high is not None else low + 1)
     else:
-        value = kind("x")
+        value = kind("soft" if spec.name == "look" else "x")  # one that is there
     return ((value,) if many else value), str(value)
 
 
