@@ -297,4 +297,4 @@ def test_packets_shorter_than_a_tick_do_not_stretch_the_sound(tmp_path, ending):
     source = make(tmp_path / "in.mkv", "pcm_s16le", "stereo", 48000, block=40)
     assert through(source, tmp_path / f"out{ending}") == []
     _, _, times = heard(tmp_path / f"out{ending}")
-    assert times[-1] == pytest.approx(1, abs=0.01)
+    assert 0.9 < times[-1] < 1
