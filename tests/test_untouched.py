@@ -74,8 +74,8 @@ TRAIN = (
     "train --content-dir photos --style-dir styles --output net.safetensors --steps 4 --batch 2 "
     "--init-checkpoint tiny.safetensors --pictures-per-style 1 --crop-size 64 --style-size 64 "
     "--style-scales 1 --holdout 1 --workers 0 --loss-net vgg19 --vgg vgg.safetensors "
-    "--content-layers relu1_1 --style-layers relu1_1 --validate-every 2 --log-every 1 --save-every 1 "
-    "--device cpu --precision float32 --quiet"
+    "--content-layers relu1_1 --style-layers relu1_1 --validate-every 2 --log-every 1 "
+    "--save-every 1 --device cpu --precision float32 --quiet"
 )
 PLAN = f"{VIDEO} --input-video in.mp4 --output-video film.mp4 --plan plan.json"
 PARTS = "film.mp4.nst-parts/.*"
