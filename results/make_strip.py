@@ -16,13 +16,10 @@ import torch
 from PIL import Image, ImageOps
 from skimage import data
 
+import nst
 from nst.commands.list_styles import thumbnail
 from nst.core.tensors import resize, size_of, to_float
 from nst.media.images import read_picture, save_image
-from nst.models.checkpoint import load_checkpoint
-from nst.styles.codes import scale_at, style_code
-from nst.styles.spec import parse_style
-from nst.stylize.forward import stylize
 from results.make_page import smaller
 
 PAINTED = 768  # pixels a side, shown at a third
@@ -35,15 +32,13 @@ ROWS = (
 def main() -> None:
     """Write the strip."""
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    checkpoint, rows = load_checkpoint("fast"), []
+    net, rows = nst.load("fast"), []
     for photo, styles in ROWS:
-        content = to_float(np.array(ImageOps.fit(Image.fromarray(photo), (PAINTED, PAINTED))))
+        content = np.array(ImageOps.fit(Image.fromarray(photo), (PAINTED, PAINTED)))
         row = [thumbnail(Image.fromarray(photo))]
         for style in styles:
-            scale = scale_at(checkpoint.scales, 1.0, (PAINTED, PAINTED))
-            code = style_code(checkpoint, parse_style(style), scale=scale)
-            painted = stylize(checkpoint.net, content, code, torch.float32)
-            painting = thumbnail(read_picture(BytesIO(checkpoint.pictures[style])))
+            painted = to_float(net.stylize(content, style=style))
+            painting = thumbnail(read_picture(BytesIO(net.checkpoint.pictures[style])))
             row += [painting, resize(painted, size_of(painting))]
         rows.append(torch.cat(row, 3))
     path = Path(__file__).with_name("strip.jpg")

@@ -33,6 +33,143 @@ from nst.options.shared import (
 )
 from nst.options.values import Timed
 
+<<<<<<< HEAD
+=======
+ONE_PASS = "one-pass"
+METHODS = (OPTIMIZE, ONE_PASS)
+one_pass_option = partial(option, method=ONE_PASS)
+time_option = partial(one_pass_option, group="over time")
+region_option = partial(one_pass_option, group="regions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionOptions(Checked):
+    """Options of both scripts that give parts of a picture a style of their own."""
+
+    region: tuple[str, ...] = region_option(
+        (),
+        help="style of a region, such as person=great_wave or cat,dog=original. Classes: Pascal "
+        "VOC's, background, people, animals, vehicles, foreground, faces; with --masks a gray "
+        "level, color or name",
+        metavar="CLASSES=STYLE",
+        common=True,
+    )
+    masks: Path | None = region_option(
+        None,
+        help="masks of your own in place of found classes: pictures or a video whose gray levels "
+        "(255) or colors (#ff0000) are the regions, or a folder with a mask for each name",
+        metavar="PATH",
+        needs="region",
+    )
+    feather: float = region_option(
+        2.0,
+        help="width over which neighboring regions fade into each other",
+        metavar="PIXELS",
+        low=0,
+        high=200,
+        needs="region",
+    )
+    segmenter: str = region_option(
+        "auto",
+        help="DeepLabV3 network that finds the classes; auto takes the best that is installed",
+        choices=("auto", "resnet101", "resnet50", "mobilenet", "small"),
+        needs="region",
+    )
+    mask_output: Path | None = region_option(
+        None,
+        help="also write the masks, as a picture or video to look at",
+        metavar="PATH",
+        needs="region",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleOptions(StylePictureOptions):
+    """Options that say which style, wherever a net takes one."""
+
+    style: str | None = one_pass_option(
+        None,
+        help="a style of the checkpoint, 'wave*0.5+scream*0.5' for a blend, 'wave:0.6' for a "
+        "strength",
+        group="trained styles",
+        metavar="STYLE",
+        common=True,
+    )
+    strength: float = one_pass_option(
+        1.0,
+        help="from 0, the input as it is, to 1, the full style",
+        group="trained styles",
+        metavar="FRACTION",
+        low=0,
+        high=1,
+        common=True,
+    )
+    refine_steps: int = one_pass_option(
+        20,
+        help="steps of fine-tuning the style code of a --style-path on the input; 0 uses the "
+        "encoder's prediction",
+        group="style pictures",
+        metavar="STEPS",
+        low=0,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaintOptions(StyleOptions):
+    """Options of both scripts that say how to paint, and on what machine."""
+
+    preserve_color: str = option(
+        "none",
+        help="colors of the input to keep",
+        group="size and color",
+        choices=("none", "luminance", "histogram"),
+        common=True,
+    )
+    detail: float | None = one_pass_option(
+        None,
+        help="how much of the input's lines and shading is drawn into the painting; none takes 0.8 "
+        "for nets that work at half the resolution, as fast does, and 0 for others",
+        group="size and color",
+        metavar="FRACTION",
+        low=0,
+        high=2,
+    )
+    look: str | None = one_pass_option(
+        None,
+        help="settings that go together: soft, bold, poster, ink, natural, or a TOML file of your "
+        "own; other options win over its",
+        group="size and color",
+        metavar="NAME",
+    )
+    saturation: float = one_pass_option(
+        1.0,
+        help="what the result's colors are multiplied by; 0 is black and white",
+        group="size and color",
+        metavar="FACTOR",
+        low=0,
+        high=4,
+    )
+    contrast: float = one_pass_option(
+        1.0,
+        help="what the result's lightness is multiplied by, around a middle gray",
+        group="size and color",
+        metavar="FACTOR",
+        low=0.1,
+        high=10,
+    )
+    tones: int | None = one_pass_option(
+        None,
+        help="levels of lightness in the result, as in a poster; none leaves all",
+        group="size and color",
+        metavar="COUNT",
+        low=2,
+        high=32,
+    )
+    device: str = option("auto", help=DEVICE_HELP, group="machine", metavar="DEVICE", common=True)
+    precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
+    quiet: bool = option(False, help=QUIET_HELP, group="machine", common=True)
+
+>>>>>>> e8b12fe (Painting draws in the photo's lines and shading, which a net at half the resolution leaves out; the fast net, trained on, with la_rivolta)
 
 @dataclass(frozen=True, kw_only=True)
 class PictureConfig(PaintOptions, RegionOptions, OptimizeOptions):

@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nst.core.tensors import fit_within, resize, size_of
+from nst.core.color import luminance
+from nst.core.tensors import blur, fit_within, resize, size_of, stretch
 from nst.models.transformer_net import TransformerNet, with_statistics
 
 MIN_SIDE = 16  # shorter side, in pixels, that a net takes
@@ -16,6 +17,12 @@ MIN_HALVED, REFRESH_EVERY, REFRESH_WEIGHT = 128, 4, 0.5
 # A code that changes by more than this from one frame to the next, relative to its norm, is new.
 JUMP = 0.1
 SMALL_SIDE = 160  # longer side of the copy on which the identity's error is measured
+# Lines are what differs from the mean of a square, whose side is this part of the picture's longer
+# side, by more than the noise of cameras does, in fractions of white.
+LINE_SIDE, LINE_NOISE = 1 / 70, 0.015
+# Shading is what differs from the surroundings: from a copy of this longer side, smoothed over so
+# many of its pixels twice. The weight is relative to that of the lines.
+SHADING_SIDE, SHADING_PIXELS, SHADING_WEIGHT = 80, 9, 0.6
 
 
 @torch.inference_mode()
@@ -29,6 +36,7 @@ def stylize(
     weights: Tensor | None = None,
     folded: Tensor | None = None,
     grain: Tensor | None = None,
+    detail: float = 0.0,
 ) -> Tensor:
     """Stylize images (N, 3, H, W) with codes (K, D), computed in `dtype`, returned in float32.
 
@@ -43,6 +51,7 @@ def stylize(
         weights: style weights (N, K, H, W); None is for one code.
         folded: with `weights`, the codes (K, D) that `TransformerNet.folded` gives.
         grain: (N, 3, H, W), for `with_grain`; less of it where the identity is.
+        detail: how much of `drawing` is added; less of it where the identity is.
     """
     weights = codes.new_ones(len(image), 1) if weights is None else weights
     if weights.ndim == 4 and _is_constant(weights):
@@ -56,6 +65,9 @@ def stylize(
         grain = grain * (1 - fraction)
     seen = with_grain(image, grain)
     painted = net(seen.to(dtype), folded if mapped else codes, weights).float()
+    if detail:
+        drawn = drawing(image).mul_(detail)
+        painted = (painted + (drawn if plain else drawn * (1 - fraction))).clamp_(0, 1)
     if identity is None or plain:
         return painted
     size = size_of(image)
@@ -66,6 +78,24 @@ def stylize(
     broad = F.avg_pool2d(F.pad(lost, (2, 2, 2, 2), mode="replicate"), 5, 1)
     broad = F.interpolate(broad, size=size, mode="bilinear", align_corners=False)
     return (painted + fraction * broad).clamp(0, 1)
+
+
+def drawing(image: Tensor) -> Tensor:
+    """Return the lines and the shading (N, 1, H, W) in the lightness of images (N, 3, H, W).
+
+    A net that works at half the resolution paints hardly any lines: eyes, ropes, letters. And a
+    style loss lets light and dark go, by which forms are told from each other. Flat areas have
+    nothing of both, nor has what is no more than noise.
+    """
+    light, size = luminance(image), size_of(image)
+    side = 2 * round(max(size) * LINE_SIDE / 2) + 1
+    broad, surroundings = [], []
+    for each in light.split(1):
+        broad.append(blur(each, side))
+        small = resize(each, fit_within(size, SHADING_SIDE))
+        surroundings.append(stretch(blur(blur(small, SHADING_PIXELS), SHADING_PIXELS), size))
+    shading = torch.cat(broad) - torch.cat(surroundings)
+    return F.softshrink(light - torch.cat(broad), LINE_NOISE) + SHADING_WEIGHT * shading
 
 
 def _is_constant(weights: Tensor) -> bool:

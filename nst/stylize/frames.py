@@ -219,6 +219,7 @@ def _stylized(paint: Paint, net: RecordedNet, jobs: list[_Job]) -> list[tuple[_J
         weights,
         first.folded,
         _together([scene.grain for scene in scenes]),
+        paint.detail,
     )
     return list(zip(jobs, images.split(1), strict=True))
 

@@ -118,7 +118,7 @@ def picture_painter(
                     folded = paint.net.folded(seen, codes)
             stylized = stylize(
                 paint.net, content, codes, dtype, paint.identity, paint.identity_weight,
-                weights, folded, noise,
+                weights, folded, noise, paint.detail,
             )  # fmt: skip
             stylized = grade_of(config)(restore_color(stylized, content, config.preserve_color))
             if styles.regions:

@@ -33,6 +33,10 @@ from nst.stylize.key_paint import KeyPaint
 QUIET = 0.25  # the strength in silence that follows the sound
 
 
+# The default of --detail, by the net's `unshuffle`: at half the resolution detail is left out.
+DETAIL = {1: 0.0, 2: 0.8}
+
+
 @dataclass(frozen=True)
 class Styles:
     """The styles that a run is asked to paint, read before anything is loaded.
@@ -152,6 +156,7 @@ class Paint:
         identity: the identity's code (1, D).
         identity_weight: its weight in the codes, see `forward.stylize`.
         grain: amplitude of the noise that the net was trained with; 0 is none.
+        detail: how much of the photo's lines and shading is drawn in, see `forward.drawing`.
         scales: the style scales that there are codes for.
         scaled_codes: (S, K + 1, D), the codes at each of them, the identity's last; None where
             there is one scale only.
@@ -166,6 +171,7 @@ class Paint:
     identity: Tensor | None = None
     identity_weight: float | Tensor = 0.0
     grain: float = 0.0
+    detail: float = 0.0
     scales: tuple[float, ...] = (1.0,)
     scaled_codes: Tensor | None = None
     style_scale: float = 1.0
@@ -260,9 +266,10 @@ def mix_paint(
     identity = checkpoint.codes[:1].to(device)
     # On the device, but for the frequent 0: that is to be known without waiting for a GPU.
     weight = weights.to(device) if weights.any() else 0.0
+    detail = DETAIL[checkpoint.net.unshuffle] if config.detail is None else config.detail
     return Paint(
-        net, codes.to(device), dtype, identity, weight, checkpoint.grain, scales, scaled, wanted,
-        grows,
+        net, codes.to(device), dtype, identity, weight, checkpoint.grain, detail, scales, scaled,
+        wanted, grows,
     )  # fmt: skip
 
 
