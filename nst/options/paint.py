@@ -101,6 +101,15 @@ class PaintOptions(StyleOptions):
         choices=("none", "luminance", "histogram"),
         common=True,
     )
+    detail: float | None = one_pass_option(
+        None,
+        help="how much of the input's lines and shading is drawn into the painting; none takes 0.8 "
+        "for nets that work at half the resolution, as fast does, and 0 for others",
+        group="size and color",
+        metavar="FRACTION",
+        low=0,
+        high=2,
+    )
     look: str | None = one_pass_option(
         None,
         help="settings that go together: soft, bold, poster, ink, natural, or a TOML file of your "
