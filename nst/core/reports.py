@@ -41,6 +41,8 @@ class Figures(TypedDict, total=False):
     style_sizes: list[tuple[int, int]]
     beside_alone: BesideAlone
     over_time: dict[str, dict[str, list[float]]]
+    seconds: float  # of a preview: what the whole video will take, and in bytes
+    memory: float
 
 
 @dataclass(frozen=True)

@@ -185,11 +185,11 @@ def _merged(faces: list[Face]) -> list[Face]:
         group = [best, *(face for face in left if _overlap(best, face) > OVERLAP)]
         left = [face for face in left if _overlap(best, face) <= OVERLAP]
         total = sum(face.score for face in group)
-        means = [
+        x, y, width, height, tilt = (
             sum(getattr(face, name) * face.score for face in group) / total
             for name in ("x", "y", "width", "height", "tilt")
-        ]
-        merged.append(Face(*means, group[0].score))
+        )
+        merged.append(Face(x, y, width, height, tilt, group[0].score))
     return merged
 
 
@@ -219,5 +219,5 @@ def _convolution(
 def _same(convolution: nn.Module, x: Tensor) -> Tensor:
     """Convolve with TensorFlow's padding: where it is odd, the larger part is right and below."""
     side, stride = convolution.kernel_size[0], convolution.stride[0]  # type: ignore[union-attr,index]
-    padding = side - stride  # of even sides
+    padding = int(side - stride)  # of even sides
     return convolution(F.pad(x, (padding // 2, padding - padding // 2) * 2))

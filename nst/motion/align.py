@@ -83,7 +83,7 @@ def _edges(image: Tensor) -> np.ndarray:
     dx, dy = (cv2.Sobel(levels, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
     edges = cv2.magnitude(dx, dy)
     # That there is more to see in one half than in the other says little.
-    edges -= cv2.GaussianBlur(edges, (0, 0), SURROUNDINGS)
+    edges = edges - cv2.GaussianBlur(edges, (0, 0), SURROUNDINGS)
     deviation = np.sqrt(cv2.GaussianBlur(edges**2, (0, 0), SURROUNDINGS))
     return edges / (deviation + 0.1 * float(deviation.max()) + 1e-6)
 

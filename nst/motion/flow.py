@@ -85,7 +85,7 @@ class FlowEstimator:
             flow: (1, 2, h, w), on the source's grid.
         """
         begin = flow[0].permute(1, 2, 0).contiguous().numpy().copy()
-        found = self._dis.calc(*(_levels(image)[0] for image in (source, target)), begin)
+        found = self._dis.calc(_levels(source)[0], _levels(target)[0], begin)
         return torch.from_numpy(found).permute(2, 0, 1)[None].contiguous()
 
     def both_ways(self, now: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:

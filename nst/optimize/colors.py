@@ -31,8 +31,8 @@ def in_colors_of(
     else:
         weights = [torch.tensor(weight) for weight in blend or (1.0,) * len(styles)]
     pairs = zip(styles, weights, strict=True)
-    mixed = sum(match_color(content, s.to(content), measured) * w for s, w in pairs)
-    total = sum(weights)
+    matched = [match_color(content, s.to(content), measured) * w for s, w in pairs]
+    mixed, total = sum(matched[1:], matched[0]), sum(weights[1:], weights[0])
     if not masks:
         return mixed / total
     # Where no region is, the content is as it was.

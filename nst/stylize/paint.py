@@ -112,7 +112,7 @@ def read_styles(config: PictureConfig | VideoConfig) -> Styles:
                 raise InputError(f"--style-at says all styles: leave out {flag_of(name)}")
         style = parse_styles(config.style_at)
     elif config.style_to is not None:
-        ends = style, parse_style(config.style_to)
+        ends = style_of(config), parse_style(config.style_to)
         style = Schedule("%", (0.0, 100.0), ends, (False, False), "--style-to")
     strength = scale = None
     if config.strength_at is not None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from nst.core.device import choose_device
 from nst.core.files import check_place
 from nst.core.forecast import in_words
 from nst.core.progress import OnProgress, Progress, collected_warnings, tracked
-from nst.core.reports import VideoReport
+from nst.core.reports import Figures, VideoReport
 from nst.core.tensors import fit_within, resize
 from nst.errors import InputError
 from nst.media.camera import is_live
@@ -68,11 +69,12 @@ def preview(config: VideoConfig, on_progress: OnProgress | None = None) -> Video
         info = source.info
     if not info.frames:
         raise InputError(f"{config.input_video}: its length is unknown, give --duration")
-    notes, figures = [], {}
+    notes: list[str] = []
+    figures = Figures()
     with collected_warnings() as warned:
         if config.preview:
             cost = _preview_frames(config, info, on_progress)
-            figures = {"seconds": cost.seconds, "memory": cost.memory, "frames": cost.measured}
+            figures = Figures(seconds=cost.seconds, memory=cost.memory, frames=cost.measured)
             notes.append(f"wrote {config.preview}: {cost.in_words}")
         if config.preview_styles:
             notes.append(_preview_styles(config, info, on_progress))
@@ -108,8 +110,8 @@ def _preview_frames(
     for number in tracked(numbers, "previewing", count, "frame", on_progress):
         frame = _frame(config, info, number, size)
         begun = time.perf_counter()
-        where = {"rate": info.rate, "first": number, "segmenter": segmenter}
-        with open_masks(config, styles.regions, paint.device, paint.dtype, **where) as masks:
+        masks_at = partial(open_masks, rate=info.rate, first=number, segmenter=segmenter)
+        with masks_at(config, styles.regions, paint.device, paint.dtype) as masks:
             scenes = followed([frame], paint.device, None, masks, paint.grain)
             (painted,) = stylize_frames(
                 scenes,

@@ -62,7 +62,9 @@ class Session:
             config, self.checkpoint, self.styles, lambda: sample(config), self.on_progress
         )
         known = known or parts.shared_codes(_codes(paint))
-        return replace(paint, **{name: codes.to(paint.device) for name, codes in known.items()})
+        on_device = {name: codes.to(paint.device) for name, codes in known.items()}
+        scaled = on_device.get("scaled_codes")
+        return replace(paint, codes=on_device["codes"], scaled_codes=scaled)
 
     @cached_property
     def pipeline(self) -> Pipeline:

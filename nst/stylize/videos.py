@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -176,7 +177,7 @@ def written(config: VideoConfig, info: StreamInfo, device: torch.device) -> Iter
     output, masks = config.output_video, config.mask_output
     if output and masks and masks.absolute() == output.absolute():
         raise InputError(f"--mask-output is --output-video, {output}: give another")
-    encoding = {
+    encoding: dict[str, Any] = {
         "codec": config.codec,
         "crf": config.crf,
         "preset": config.preset,
