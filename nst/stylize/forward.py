@@ -77,7 +77,10 @@ def stylize(
     lost = small - net(small.to(dtype), identity, identity.new_ones(len(small), 1)).float()
     broad = F.avg_pool2d(F.pad(lost, (2, 2, 2, 2), mode="replicate"), 5, 1)
     broad = F.interpolate(broad, size=size, mode="bilinear", align_corners=False)
-    return (painted + fraction * broad).clamp(0, 1)
+    painted = (painted + fraction * broad).clamp(0, 1)
+    if isinstance(fraction, Tensor) and not mapped:  # of several images some may be all identity
+        painted = torch.where(fraction == 1, image.float(), painted)
+    return painted
 
 
 def drawing(image: Tensor) -> Tensor:
