@@ -416,6 +416,7 @@ def test_an_upload_of_two_gigabytes_takes_no_memory(page, studio):
         most = max(most, resident())
     answer = connection.getresponse()
     assert answer.status == 422 and b"large.mp4" in answer.read()  # zeros are no video
+    connection.close()
     assert len(chunk) * count == 2 * GIGABYTE
     assert max(most, resident()) - before < 0.1 * GIGABYTE
     assert not list((studio.folder / "dropped").glob("*/large.mp4"))

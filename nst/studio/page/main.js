@@ -19,7 +19,9 @@ export function show(view) {
 for (const name of views) {
   document.querySelector(`nav [data-view=${name}]`).addEventListener("click", () => show(name));
 }
-show(views.includes(location.hash.slice(1)) ? location.hash.slice(1) : "try");
+const named = () => views.find((name) => `#${name}` === location.hash) ?? "try";
+show(named());
+addEventListener("hashchange", () => show(named()));
 // A file that misses its place must not replace the page.
 for (const name of ["dragover", "drop"]) addEventListener(name, (event) => event.preventDefault());
 
