@@ -223,6 +223,7 @@ def test_settings_are_saved_and_opened_again(page, studio, tmp_path):
     expected = page.input_value("#command")
     move(page, "strength", 1)
     page.click("[data-style='fast:tarot_sun']")
+    until(page, "document.getElementById('command').value.includes('tarot_sun')")
     page.set_input_files("#open-settings", tmp_path / "a.toml")
     until(page, f"document.getElementById('command').value === {expected!r}")
     assert page.input_value("#strength") == "0.3"
