@@ -21,11 +21,11 @@ from nst.media.images import load_image, save_image
 from results.make_page import smaller
 
 HERE = Path(__file__).parent
-SIDE = 384
+SIDE, STEPS = 320, 60
 PAIRS = (
-    ("astronaut", "vangogh_starry_night"),
+    ("astronaut", "munch_the_scream"),
     ("cat", "hokusai_great_wave"),
-    ("astronaut", "klimt_the_kiss"),
+    ("cat", "klimt_the_kiss"),
 )
 
 
@@ -44,7 +44,8 @@ def main() -> None:
         painting = next(args.style_dir.glob(f"{style}.*"))
         command = [sys.executable, "style_transfer.py", "--content-path", str(source)]
         command += ["--style-path", str(painting), "--output", str(target)]
-        subprocess.run([*command, "--long-side", str(args.size)], check=True)
+        command += ["--long-side", str(args.size), "--steps", str(STEPS)]
+        subprocess.run(command, check=True)
         picture = load_image(painting)
         side = min(picture.shape[-2:])
         row = [load_image(source), picture[..., :side, :side], load_image(target)]

@@ -44,15 +44,15 @@ PAINT = "python stylize_video.py --input-video results/"
 # Name of the result -> its title, the clip, and the options it is painted with.
 CLIPS = {
     "person": ("A person", "sample.mp4", "--style starry_night"),
-    "animal": ("An animal", "rabbit.mp4", "--style great_wave"),
-    "cars": ("A street", "street.mp4", "--style the_kiss"),
+    "animal": ("An animal", "rabbit.mp4", "--style composition_vii"),
+    "cars": ("A street", "street.mp4", "--style stables"),
 }
 REGIONS = "--region people=starry_night --region background=the_scream"
 # Photo -> the style that it is painted in.
 PHOTOS = {
     "astronaut": "rose_window",
-    "chelsea": "the_kiss",
-    "coffee": "la_grande_jatte",
+    "chelsea": "la_rivolta",
+    "coffee": "stables",
     "rocket": "starry_night",
 }
 STEADY = {
@@ -222,10 +222,6 @@ def add_others(page: Page) -> None:
         "Slower and finer, for any painting (`python -m results.make_optimized --style-dir "
         "styles`). The JSON file beside each result has the options that repeat it.\n",
         "![photo, painting, and the photo optimized in its style, three times](optimized.jpg)\n",
-        "At 1024 pixels, from the photo `rocket.jpg`:\n",
-        "```bash\npython style_transfer.py --content-path results/rocket.jpg --style-path "
-        "styles/vangogh_starry_night.jpg --long-side 1024 --output results/rocket_1024.jpg\n```\n",
-        "![a rocket in the style of van Gogh's Starry Night](rocket_1024.jpg)\n",
     ]
 
 
