@@ -139,7 +139,7 @@ def test_a_camera_is_painted_into_a_file(camera, tiny_path, tmp_path, mirror):
 
 
 def test_a_style_is_tuned_on_a_picture_that_had_time_for_the_light(
-    camera, tiny_path, tmp_path, monkeypatch
+    camera, any_style_path, tmp_path, monkeypatch
 ):
     """And what the tuning takes of the stream is not missing from the video."""
     seen = []
@@ -150,10 +150,11 @@ def test_a_style_is_tuned_on_a_picture_that_had_time_for_the_light(
         return lambda picture, code: code
 
     monkeypatch.setattr(nst.stylize.paint, "code_tuner", tuner)
-    output = tmp_path / "out.mkv"
+    output, style = tmp_path / "out.mkv", tmp_path / "style.png"
+    Image.fromarray(media.picture(3, (64, 64))).save(style)
     config = VideoConfig(
-        input_video=camera(60).url, output_video=output, checkpoint=str(tiny_path), quiet=True,
-        flow="none", device="cpu",
+        input_video=camera(60).url, output_video=output, checkpoint=str(any_style_path),
+        style_path=(style,), quiet=True, flow="none", device="cpu",
     )  # fmt: skip
     one_pass_video(config)
     assert len(seen) == 1 and seen[0] > 0.3 * RATE
