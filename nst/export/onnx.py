@@ -51,6 +51,9 @@ def onnx_model(
         shape = ("batch", 3, "height", "width")
         shape_of = graph.add("Shape", "image")
         wanted = graph.add("Slice", shape_of, torch.tensor([2]), torch.tensor([4]))
+    if identity_weight == 1:  # the picture itself, as in painting
+        graph.add("Identity", "image", output="stylized")
+        return graph.model("image", "stylized", shape, PLAIN_OPSET, metadata or {}), PLAIN_OPSET
     result = _painted(graph, net, code, "image", wanted)
     opset = RESIZING_OPSET if identity_weight else PLAIN_OPSET
     if identity_weight:
