@@ -68,7 +68,7 @@ def test_the_wheel_has_the_package_and_nothing_else(wheel):
     expected = {p.relative_to(ROOT).as_posix() for p in ROOT.glob("nst/**/*.py")}
     expected |= {p.relative_to(ROOT).as_posix() for p in ROOT.glob("nst/models/pretrained/*")}
     expected |= {p.relative_to(ROOT).as_posix() for p in ROOT.glob("nst/studio/page/*")}
-    expected |= {f"nst/configs/{p.name}" for p in ROOT.glob("configs/*.toml")}
+    expected |= {f"nst/{p.relative_to(ROOT).as_posix()}" for p in ROOT.glob("configs/**/*.toml")}
     assert files == expected | {"nst/py.typed"}
 
 
