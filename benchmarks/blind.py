@@ -1,7 +1,7 @@
 """Pairs of painted pictures for somebody who does not know which tool made which.
 
-    python -m benchmarks.blind --ours painted --theirs peers --photos chelsea.jpg coach.jpg \\
-        --pair starry_night=microast_starry_night mosaic=johnson_mosaic --output blind
+    python -m benchmarks.blind --ours painted --theirs peers --originals photos \\
+        --photos chelsea.jpg coach.jpg --pair starry_night=microast_starry_night --output blind
 
 Each side of a pair is a folder of pictures with the photos' names. The sheets are numbered rows of
 photo, A and B, in an order drawn by --seed. With --answers, a file of lines such as "7 B", it
@@ -12,9 +12,15 @@ import argparse
 import random
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+import numpy as np
+from PIL import Image, ImageOps
+from torch import Tensor
 
-SIDE, MARGIN, LETTERS, ROWS = (420, 280), 6, 26, 6
+from nst.core.tensors import to_float
+from nst.media.images import save_image
+from nst.media.sheet import framed, grid, tile
+
+SIDE, ROWS = (420, 280), 6  # of a picture, in pixels; of a sheet
 
 
 def options() -> argparse.Namespace:
@@ -47,19 +53,14 @@ def rows(given: argparse.Namespace) -> list[tuple[Path, list[tuple[str, Path]]]]
     return found
 
 
-def sheet(numbered: list[tuple[int, list[Path]]], path: Path) -> None:
-    """Write rows of pictures, each row with its number."""
-    width, height = SIDE[0] + MARGIN, SIDE[1] + LETTERS + 2 * MARGIN
-    canvas = Image.new("RGB", (3 * width, height * len(numbered)), "white")
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(LETTERS)
-    for row, (number, files) in enumerate(numbered):
-        for column, (file, text) in enumerate(zip(files, ("photo", "A", "B"), strict=True)):
-            place = column * width, row * height
-            draw.text(place, f"{number} {text}", "black", font)
-            with Image.open(file) as picture:
-                tile = ImageOps.fit(picture.convert("RGB"), SIDE)
-            canvas.paste(tile, (place[0], place[1] + LETTERS + MARGIN))
-    canvas.save(path, quality=82, optimize=True)
+def row_tiles(number: int, files: list[Path]) -> list[Tensor]:
+    """Return photo, A and B with their texts."""
+    tiles = []
+    for file, text in zip(files, ("photo", "A", "B"), strict=True):
+        with Image.open(file) as picture:
+            shown = ImageOps.fit(picture.convert("RGB"), SIDE)
+        tiles.append(tile(f"{number} {text}", [to_float(np.array(shown))]))
+    return tiles
 
 
 def main() -> None:
@@ -68,9 +69,12 @@ def main() -> None:
     drawn = rows(given)
     if not given.answers:
         given.output.mkdir(parents=True, exist_ok=True)
-        numbered = [(i, [photo, *(f for _, f in s)]) for i, (photo, s) in enumerate(drawn, 1)]
-        for first in range(0, len(numbered), ROWS):
-            sheet(numbered[first : first + ROWS], given.output / f"pairs_{first // ROWS + 1}.jpg")
+        for first in range(0, len(drawn), ROWS):
+            tiles: list[Tensor] = []
+            for number, (photo, sides) in enumerate(drawn[first : first + ROWS], first + 1):
+                tiles += row_tiles(number, [photo, *(file for _, file in sides)])
+            path = given.output / f"pairs_{first // ROWS + 1}.jpg"
+            save_image(framed(grid(tiles, 3)), path)
         return
     for file in given.answers:
         lines = (line.split() for line in file.read_text().splitlines() if line.strip())

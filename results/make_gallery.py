@@ -12,43 +12,32 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageOps
 from skimage import data
+from torch import Tensor
 
 import nst
+from nst.core.tensors import to_float
+from nst.media.images import save_image
+from nst.media.sheet import framed, grid, tile
+from results.make_page import smaller
 
 HERE = Path(__file__).parent
 PAINTED = (640, 480)  # pixels in which photos are painted
 SHOWN, SMALL = (288, 216), (240, 180)  # and in which the two sheets show them
 BRUSHES = (0.5, 1.0, 2.0)
-GAP, LETTERS = 4, 15
 
 
-def photos() -> list[Image.Image]:
+def photos() -> list[np.ndarray]:
     """Return a face, a street, a landscape and an animal."""
     files = [Image.open(HERE / f"{name}.jpg") for name in ("city", "landscape")]
-    face = Image.fromarray(data.astronaut()[:330, 10:450])
-    return [ImageOps.fit(p, PAINTED) for p in (face, *files, Image.fromarray(data.chelsea()))]
+    face, cat = Image.fromarray(data.astronaut()[:330, 10:450]), Image.fromarray(data.chelsea())
+    return [np.array(ImageOps.fit(photo, PAINTED)) for photo in (face, *files, cat)]
 
 
-def labeled(picture: Image.Image, text: str, size: tuple[int, int]) -> Image.Image:
-    """Return a picture cut to a size, with a word in its corner."""
-    tile = ImageOps.fit(picture.convert("RGB"), size)
-    draw, font = ImageDraw.Draw(tile), ImageFont.load_default(LETTERS)
-    box = draw.textbbox((GAP, size[1] - GAP), text, font, anchor="ls")
-    draw.rectangle((0, box[1] - GAP, box[2] + GAP, size[1]), "white")
-    draw.text((GAP, size[1] - GAP), text, "black", font, anchor="ls")
-    return tile
-
-
-def sheet(rows: list[list[Image.Image]], path: Path) -> None:
-    """Write rows of pictures of one size."""
-    width, height = (side + GAP for side in rows[0][0].size)
-    canvas = Image.new("RGB", (max(map(len, rows)) * width, len(rows) * height), "white")
-    for i, row in enumerate(rows):
-        for j, tile in enumerate(row):
-            canvas.paste(tile, (j * width, i * height))
-    canvas.save(path, quality=80, optimize=True)
+def shown(picture: Image.Image, size: tuple[int, int]) -> Tensor:
+    """Return a picture cut to a size (width, height), as an image."""
+    return to_float(np.array(ImageOps.fit(picture.convert("RGB"), size)))
 
 
 def main() -> None:
@@ -58,24 +47,20 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=HERE)
     given = parser.parse_args()
     net, contents = nst.load(given.checkpoint), photos()
-    rows, brushes = [], []
+    gallery, brushes = [], []
     for style in net.styles:
-        painting = Image.open(BytesIO(net.checkpoint.pictures[style]))
-        row = [labeled(painting, style, SHOWN)]
-        for photo in contents:
-            painted = Image.fromarray(net.stylize(np.array(photo), style=style))
-            row.append(ImageOps.fit(painted, SHOWN))
-        rows.append(row)
-        sizes = [
-            Image.fromarray(net.stylize(np.array(contents[2]), style=style, style_scale=scale))
-            for scale in BRUSHES
-        ]
-        texts = (f"{style} {scale:g}" for scale in BRUSHES)
-        brushes.append([labeled(p, t, SMALL) for p, t in zip(sizes, texts, strict=True)])
-    sheet(rows, given.folder / "gallery.jpg")
-    half = -(-len(brushes) // 2)
-    pairs = zip(brushes[:half], [*brushes[half:], []], strict=False)
-    sheet([left + right for left, right in pairs], given.folder / "brushes.jpg")
+        pictures = [Image.open(BytesIO(net.checkpoint.pictures[style]))]
+        pictures += [Image.fromarray(net.stylize(photo, style=style)) for photo in contents]
+        gallery += [tile("" if i else style, [shown(p, SHOWN)]) for i, p in enumerate(pictures)]
+        for scale in BRUSHES:
+            painted = net.stylize(contents[2], style=style, style_scale=scale)
+            text = f"{style} {scale:g}"
+            brushes.append(tile(text, [shown(Image.fromarray(painted), SMALL)]))
+    sheets = {"gallery": grid(gallery, 1 + len(contents)), "brushes": grid(brushes, 6)}
+    for name, sheet in sheets.items():
+        path = given.folder / f"{name}.jpg"
+        save_image(framed(sheet), path)
+        smaller(path, 80)
 
 
 if __name__ == "__main__":

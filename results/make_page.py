@@ -219,8 +219,8 @@ def add_others(page: Page) -> None:
         "--photos 4 --sheet results/any_style.jpg\n```\n",
         "![twelve paintings, above four photos in the style of each](any_style.jpg)\n",
         "## Optimized pixels\n",
-        "Slower and finer, for any painting (`python -m results.make_optimized --style-dir "
-        "styles`). The JSON file beside each result has the options that repeat it.\n",
+        "Slower and finer, for any painting (folder `styles`):\n",
+        "```bash\npython -m results.make_optimized --style-dir styles\n```\n",
         "![photo, painting, and the photo optimized in its style, three times](optimized.jpg)\n",
     ]
 
