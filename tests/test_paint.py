@@ -15,7 +15,7 @@ from nst.models.transformer_net import TransformerNet
 from nst.options.stylize import PictureConfig
 from nst.stylize.forward import stylize
 from nst.stylize.images import one_pass_pictures
-from nst.stylize.paint import DETAIL, Paint, mix_paint, read_styles
+from nst.stylize.paint import Paint, mix_paint, read_styles
 
 STYLES = ("identity", "wave", "scream")
 
@@ -91,7 +91,5 @@ def test_a_picture_is_painted_with_the_codes_of_its_size(config, checkpoint, tmp
     one_pass_pictures(config, [(config.content_path, config.output)])
     content, found = load_image(config.content_path), load_image(config.output)
     code = checkpoint.scaled_codes[0, 1:2]
-    expected = stylize(
-        checkpoint.net, content, code, torch.float32, detail=DETAIL[checkpoint.net.unshuffle]
-    )
+    expected = stylize(checkpoint.net, content, code, torch.float32, detail=checkpoint.detail)
     torch.testing.assert_close(found, expected, rtol=0, atol=0.51 / 255)

@@ -14,7 +14,6 @@ from nst.styles.codes import check_scale, scale_at, style_code
 from nst.styles.spec import choose_checkpoint, first_style, style_of
 from nst.styles.tuning import code_tuner
 from nst.stylize.forward import MIN_SIDE
-from nst.stylize.paint import DETAIL
 
 
 def export(config: ExportConfig) -> str:
@@ -47,7 +46,7 @@ def export(config: ExportConfig) -> str:
         "strength": style.strength * config.strength,
         "style_scale": scale,
         "grain": checkpoint.grain,
-        "detail": DETAIL[checkpoint.net.unshuffle],
+        "detail": checkpoint.detail,
         "checkpoint": Path(name).name,
         "widths": checkpoint.net.widths,
         "training": checkpoint.training,

@@ -21,7 +21,6 @@ from nst.options.tools import CatalogueConfig
 from nst.styles.codes import scale_at, style_code
 from nst.styles.spec import names_of, parse_style
 from nst.stylize.forward import stylize
-from nst.stylize.paint import DETAIL
 
 COLUMNS = 7
 SIDE = 256  # of a tile's pictures, in pixels
@@ -88,7 +87,8 @@ def _tile(name: str, checkpoint: Checkpoint, style: str, content: Tensor) -> Ten
     size = size_of(content)
     code = style_code(checkpoint, parse_style(style), scale=scale_at(checkpoint.scales, 1.0, size))
     noise = grain(size) * checkpoint.grain if checkpoint.grain else None
-    detail = DETAIL[checkpoint.net.unshuffle]
-    painted = stylize(checkpoint.net, content, code, torch.float32, grain=noise, detail=detail)
+    painted = stylize(
+        checkpoint.net, content, code, torch.float32, grain=noise, detail=checkpoint.detail
+    )
     images.append(resize(painted, (SIDE, SIDE)))
     return tile(f"{name}: {style}", images)

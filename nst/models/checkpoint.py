@@ -26,6 +26,8 @@ from nst.models.transformer_net import TransformerNet
 
 SHIPPED = ("fast", "any_style")
 IDENTITY = "identity"
+# The default of --detail, by the net's `unshuffle`: at half the resolution lines get lost.
+DETAIL = {1: 0.0, 2: 0.8}
 
 
 @dataclass
@@ -51,6 +53,11 @@ class Checkpoint:
     encoder: StyleEncoder | None = None
     scales: tuple[float, ...] = (1.0,)
     scaled_codes: Tensor | None = None
+
+    @property
+    def detail(self) -> float:
+        """How much of a photo's lines and shading painting adds, which the net leaves out."""
+        return DETAIL[self.net.unshuffle]
 
     @property
     def grain(self) -> float:

@@ -33,10 +33,6 @@ from nst.stylize.key_paint import KeyPaint
 QUIET = 0.25  # the strength in silence that follows the sound
 
 
-# The default of --detail, by the net's `unshuffle`: at half the resolution detail is left out.
-DETAIL = {1: 0.0, 2: 0.8}
-
-
 @dataclass(frozen=True)
 class Styles:
     """The styles that a run is asked to paint, read before anything is loaded.
@@ -266,7 +262,7 @@ def mix_paint(
     identity = checkpoint.codes[:1].to(device)
     # On the device, but for the frequent 0: that is to be known without waiting for a GPU.
     weight = weights.to(device) if weights.any() else 0.0
-    detail = DETAIL[checkpoint.net.unshuffle] if config.detail is None else config.detail
+    detail = checkpoint.detail if config.detail is None else config.detail
     return Paint(
         net, codes.to(device), dtype, identity, weight, checkpoint.grain, detail, scales, scaled,
         wanted, grows,
