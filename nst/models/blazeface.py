@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nst.core.tensors import fit, resize, size_of
-from nst.models.tflite import read_tensors
+from nst.models.tflite import convolution, read_tensors
 from nst.models.weights import load_blazeface
 
 SIDE = 128  # of the square that the net sees
@@ -206,18 +206,12 @@ def _overlap(one: Face, other: Face) -> float:
 def _convolution(
     tensors: dict[str, Tensor], name: str, stride: int = 1, depthwise: bool = False
 ) -> nn.Conv2d:
-    """Return a convolution; TensorFlow has (out, h, w, in), and (1, h, w, channels) depthwise."""
-    weight = tensors[f"{name}/Kernel"].permute((3, 0, 1, 2) if depthwise else (0, 3, 1, 2))
-    outputs, inputs, side, _ = weight.shape
-    groups = outputs if depthwise else 1
-    convolution = nn.Conv2d(inputs * groups, outputs, side, stride, groups=groups)
-    state = {"weight": weight.contiguous(), "bias": tensors[f"{name}/Bias"]}
-    convolution.load_state_dict(state)
-    return convolution
+    weight, bias = tensors[f"{name}/Kernel"], tensors[f"{name}/Bias"]
+    return convolution(weight, bias, stride, depthwise=depthwise)
 
 
-def _same(convolution: nn.Module, x: Tensor) -> Tensor:
+def _same(layer: nn.Module, x: Tensor) -> Tensor:
     """Convolve with TensorFlow's padding: where it is odd, the larger part is right and below."""
-    side, stride = convolution.kernel_size[0], convolution.stride[0]  # type: ignore[union-attr,index]
+    side, stride = layer.kernel_size[0], layer.stride[0]  # type: ignore[union-attr,index]
     padding = int(side - stride)  # of even sides
-    return convolution(F.pad(x, (padding // 2, padding - padding // 2) * 2))
+    return layer(F.pad(x, (padding // 2, padding - padding // 2) * 2))

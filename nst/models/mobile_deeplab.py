@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nst.models.tflite import convolution
+
 STRIDE = 8  # of the result
 # Which of the seventeen inverted residuals halve the size, and how far apart the taps of the
 # others are, so that the last of them see as much as if they had halved it too.
@@ -79,13 +81,7 @@ def _convolution(
     dilation: int = 1,
     depthwise: bool = False,
 ) -> nn.Conv2d:
-    """Return a convolution; TensorFlow has (out, h, w, in), and (1, h, w, channels) depthwise."""
-    kind = "depthwise" if depthwise else "Conv2D"
     weight = tensors[name + ("depthwise_weights" if depthwise else "weights")]
-    weight = weight.permute((3, 0, 1, 2) if depthwise else (0, 3, 1, 2)).contiguous()
-    outputs, inputs, side, _ = weight.shape
-    groups = outputs if depthwise else 1
-    padding = dilation * (side // 2)
-    convolution = nn.Conv2d(inputs * groups, outputs, side, stride, padding, dilation, groups)
-    convolution.load_state_dict({"weight": weight, "bias": tensors[f"{name}{kind}_bias"]})
-    return convolution
+    bias = tensors[name + ("depthwise_bias" if depthwise else "Conv2D_bias")]
+    padding = dilation * (weight.shape[1] // 2)
+    return convolution(weight, bias, stride, padding, dilation, depthwise)

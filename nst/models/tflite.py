@@ -1,4 +1,4 @@
-"""The tensors of a TensorFlow Lite file, read as data.
+"""The tensors of a TensorFlow Lite file, read as data, and convolutions that are made of them.
 
 The file is a FlatBuffer (github.com/google/flatbuffers, "Internals"): a table begins with the
 distance back to its list of offsets, one a field, 0 for a field that is not there; strings, vectors
@@ -10,7 +10,7 @@ import struct
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 IDENTIFIER = b"TFL3"
 FLOATS = {0: "<f4", 1: "<f2"}  # TensorFlow's numbers of types, and NumPy's names
@@ -47,6 +47,28 @@ def read_tensors(data: bytes) -> dict[str, Tensor]:
     except (struct.error, IndexError, ValueError) as error:
         raise ValueError(f"a TensorFlow Lite file that cannot be read: {error}") from error
     return tensors
+
+
+def convolution(
+    weight: Tensor,
+    bias: Tensor,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    depthwise: bool = False,
+) -> nn.Conv2d:
+    """Return a convolution with a file's constants.
+
+    Args:
+        weight: (out, h, w, in), or (1, h, w, channels) where it is depthwise.
+        bias: (out,).
+    """
+    weight = weight.permute((3, 0, 1, 2) if depthwise else (0, 3, 1, 2)).contiguous()
+    outputs, inputs, side, _ = weight.shape
+    groups = outputs if depthwise else 1
+    made = nn.Conv2d(inputs * groups, outputs, side, stride, padding, dilation, groups)
+    made.load_state_dict({"weight": weight, "bias": bias})
+    return made
 
 
 def _unsigned(data: bytes, position: int) -> int:
