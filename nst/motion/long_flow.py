@@ -25,8 +25,8 @@ def follow_away(key: Tensor, frames: Iterable[Tensor], flow: FlowEstimator) -> I
         frames: its neighbors on one side, the nearest first, prepared alike.
         flow: of the method dis.
     """
-    before, there, back = key, torch.zeros(1, 2, *key.shape[-2:]), None
-    back = there.clone()
+    before = key
+    there = back = torch.zeros(1, 2, *key.shape[-2:])
     for now in frames:
         step_there, step_back = flow.both_ways(now, before)
         there = step_there + quick_warp(there, step_there)

@@ -14,14 +14,14 @@ from nst.errors import InputError
 from nst.media.frames import Frame
 from nst.media.images import load_image_and_alpha
 from nst.motion.align import align, moved
-from nst.motion.coherence import DIFFERENCE, Motion, motion_between
+from nst.motion.coherence import Motion
 from nst.motion.flow import FlowEstimator
 from nst.motion.long_flow import follow_away
 from nst.options.stylize import VideoConfig
 from nst.stylize.key_paint import REACH, Keyframe, Keyframes
 from nst.stylize.key_times import keyframe_numbers, parse_keyframe
 from nst.stylize.pipeline import Source
-from nst.stylize.shots import LIKELY_CUT
+from nst.stylize.shots import is_cut
 
 
 def read_keyframes(config: VideoConfig, on_progress: OnProgress | None = None) -> Keyframes:
@@ -73,9 +73,8 @@ def _looked_through(
             found.prepared |= dict(near)
         elif any(0 < number - key <= REACH for key in numbers):
             found.prepared[number] = now
-        if before is not None and float((now - before).abs().mean()) >= LIKELY_CUT:
-            if motion_between(found.flow, now, before, DIFFERENCE) is None:
-                found.cuts.append(number)
+        if before is not None and is_cut(found.flow, now, before):
+            found.cuts.append(number)
         before, found.count = now, number + 1
     return found
 

@@ -24,11 +24,10 @@ from nst.errors import InputError, ran_out_of_memory
 from nst.options.stylize import VideoConfig
 from nst.stylize.session import Session, opened_session, paint_shot
 from nst.stylize.shots import Shot
+from nst.stylize.workers import LOSSES
 
 # Cores of a worker without a GPU, at most: it paints as many frames at a time, each on one.
 MAX_CORES = 4
-# Workers that may be lost, beyond one for each that was wanted, before the run gives up.
-LOSSES = 2
 # Between two reports of a worker; and how long none of any is waited for without a word.
 REPORT_SECONDS, PATIENCE_SECONDS = 1.0, 60.0
 CONNECT_SECONDS = 10.0

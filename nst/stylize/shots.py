@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from torch import Tensor
+
 from nst.core.progress import OnProgress, tracked
 from nst.core.threads import in_background
 from nst.errors import InputError
@@ -48,11 +50,17 @@ def find_cuts(
         tracked_frames = tracked(ahead, "finding cuts", total, "frame", on_progress)
         for number, frame in enumerate(tracked_frames):
             now = flow.prepare(frame.image.to(flow.device))
-            if before is not None and float((now - before).abs().mean()) >= LIKELY_CUT:
-                if motion_between(flow, now, before, DIFFERENCE) is None:
-                    cuts.append(number)
+            if before is not None and is_cut(flow, now, before):
+                cuts.append(number)
             before = now
     return cuts, number + 1
+
+
+def is_cut(flow: FlowEstimator, now: Tensor, before: Tensor) -> bool:
+    """Tell whether a shot begins at a frame; both frames are prepared for the flow."""
+    if float((now - before).abs().mean()) < LIKELY_CUT:
+        return False
+    return motion_between(flow, now, before, DIFFERENCE) is None
 
 
 def divide(cuts: list[int], total: int, minimum: int) -> list[Shot]:
