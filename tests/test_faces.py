@@ -1,6 +1,7 @@
 """Faces: where the net's values say that they are, their masks, and which region goes first."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from nst.models.blazeface import HALVING, HEADS, BlazeFace, Face, FaceFinder, an
 from nst.models.deeplab import CLASSES
 from nst.models.weights import BLAZEFACE, find
 from nst.motion.coherence import Motion
+from nst.options.stylize import VideoConfig
 from nst.regions.faces import HALF_HEIGHT, HALF_WIDTH, RAISED, face_mask
+from nst.regions.masks import needs_segmenter
 from nst.regions.segmented import SegmentedMasks
 from nst.regions.spec import parse_regions
 from nst.styles.spec import parse_style
@@ -230,6 +233,17 @@ def test_faces_alone_need_no_segmenter():
     found = SegmentedMasks(regions, None, 1, 0.0, Planted([FACE])).follow(torch.rand(1, 3, 96, 96))
     row = regions.rows["faces"]
     torch.testing.assert_close(found[0, row], face_mask([FACE], (96, 96))[0, 0], atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "region, masks, needed",
+    [("faces", None, False), ("person", None, True), ("people", "m.mp4", False)],
+)
+def test_a_segmenter_is_loaded_for_classes_only(region, masks, needed):
+    texts = (f"{region}=a",)
+    config = VideoConfig(input_video="a.mp4", region=texts, masks=masks and Path(masks))
+    regions = parse_regions(texts, parse_style("b"), own_masks=masks is not None)
+    assert needs_segmenter(config, regions) is needed
 
 
 def test_a_face_that_is_missed_once_does_not_make_the_mask_jump():

@@ -15,6 +15,11 @@ from nst.regions.segmented import SegmentedMasks
 from nst.regions.spec import FACES, Regions
 
 
+def needs_segmenter(config: PictureConfig | VideoConfig, regions: Regions | None) -> bool:
+    """Tell whether the regions are classes that a segmenter has to find."""
+    return regions is not None and regions.names_classes and config.masks is None
+
+
 @contextmanager
 def open_masks(
     config: PictureConfig | VideoConfig,
@@ -43,10 +48,10 @@ def open_masks(
         return
     with ExitStack() as files:
         if config.masks is None:
-            if regions.names_classes:
-                segmenter = segmenter or Segmenter(config.segmenter, device, dtype)
-            else:
+            if not needs_segmenter(config, regions):
                 segmenter = None
+            elif segmenter is None:
+                segmenter = Segmenter(config.segmenter, device, dtype)
             finder = FaceFinder() if FACES in regions.rows else None
             every = config.segment_every if isinstance(config, VideoConfig) else 1
             yield SegmentedMasks(regions, segmenter, every, config.feather, finder)

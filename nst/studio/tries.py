@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from nst.core.device import choose_device, choose_dtype
+from nst.core.device import choose_device, choose_dtype, dtype_name
 from nst.core.progress import collected_warnings
 from nst.core.tensors import fit, resize, size_of, to_uint8, working_size
 from nst.media.contents import read_content
@@ -24,6 +24,7 @@ from nst.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
 from nst.models.deeplab import CLASSES, Segmenter
 from nst.models.transformer_net import TransformerNet
 from nst.options.stylize import PictureConfig
+from nst.regions.masks import needs_segmenter
 from nst.regions.segmented import MIN_SEEN
 from nst.styles.codes import Tune
 from nst.styles.spec import choose_checkpoint, names_of
@@ -66,7 +67,7 @@ class Tries:
     def __init__(self, device: str = "auto", precision: str = "auto"):
         self.device = choose_device(device)
         self.dtype = choose_dtype(precision, self.device)
-        self.machine = {"device": device, "precision": str(self.dtype).removeprefix("torch.")}
+        self.machine = {"device": device, "precision": dtype_name(self.dtype)}
         self._kept: dict[str, OrderedDict[Hashable, Any]] = {name: OrderedDict() for name in KEPT}
         self._keeping = threading.Lock()
         # A draft does not wait for a large picture that was begun before.
@@ -107,7 +108,8 @@ class Tries:
                 size = fit(size, min(DRAFT_SIDE, max(size)))
             tune = self._tuner(config, checkpoint, wait=not draft)
             paint = mix_paint(config, checkpoint, styles, lambda: [], net=net, tune=tune)
-            segmenter = self._segmenter(config.segmenter) if styles.regions else None
+            needed = needs_segmenter(config, styles.regions)
+            segmenter = self._segmenter(config.segmenter) if needed else None
             content = resize(content, size)
             with picture_painter(config, paint, styles, [source], segmenter) as painter:
                 image, _ = painter(content)

@@ -64,6 +64,11 @@ class Styles:
         every = (*self.painted, self.strength, self.scale)
         return [each for each in every if isinstance(each, Schedule)]
 
+    @property
+    def scale_factors(self) -> tuple[float, ...]:
+        """All by which the stroke size is multiplied over a video."""
+        return self.scale.values if self.scale else (1.0,)
+
     def timeline(self, clock: Clock) -> Timeline | None:
         """Return what each frame of a video is painted with; None where nothing changes.
 

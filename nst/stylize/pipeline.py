@@ -24,7 +24,7 @@ from nst.models.deeplab import Segmenter
 from nst.motion.coherence import MotionTracker
 from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
-from nst.regions.masks import open_masks
+from nst.regions.masks import needs_segmenter, open_masks
 from nst.styles.schedule import Clock
 from nst.stylize.forward import MIN_SIDE
 from nst.stylize.frames import followed, stylize_frames
@@ -145,11 +145,10 @@ class Pipeline:
     def __init__(self, source: Source, paint: Paint, styles: Styles) -> None:
         config = source.config
         self._source, self._styles = source, styles
-        multiples = styles.scale.values if styles.scale else (1.0,)
-        self._paint = paint = paint.for_size(source.info.size, multiples)
+        self._paint = paint = paint.for_size(source.info.size, styles.scale_factors)
         self._net = RecordedNet(paint.net)
         self._segmenter = self._flow = None
-        if styles.regions and styles.regions.names_classes and config.masks is None:
+        if needs_segmenter(config, styles.regions):
             self._segmenter = Segmenter(config.segmenter, paint.device, paint.dtype)
         if remembers(config, paint.grain, styles.regions):
             self._flow = FlowEstimator(config.flow, config.flow_long_side, paint.device)

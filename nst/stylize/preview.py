@@ -33,7 +33,7 @@ from nst.models.checkpoint import load_checkpoint
 from nst.models.deeplab import Segmenter
 from nst.options.stylize import VideoConfig
 from nst.regions.edges import color_plan
-from nst.regions.masks import open_masks
+from nst.regions.masks import needs_segmenter, open_masks
 from nst.styles.schedule import Clock, is_scheduled, parse_styles
 from nst.styles.spec import StyleSpec, choose_checkpoint, names_of
 from nst.stylize.film import keeps_parts, paint_film
@@ -99,13 +99,12 @@ def _preview_frames(
     checkpoint = styles.load(config.checkpoint, "fast")
     paint = mix_paint(config, checkpoint, styles, lambda: sample(config), on_progress)
     size = fit_within(info.size, TILE_SIDE)
-    factors = styles.scale.values if styles.scale else (1.0,)
-    small = paint.for_size(size, factors)
+    small = paint.for_size(size, styles.scale_factors)
     count = min(FRAMES, info.frames)
     numbers = [(2 * i + 1) * info.frames // (2 * count) for i in range(count)]
     tiles, plans, seconds = [], [], []
     segmenter = None
-    if styles.regions and config.masks is None:
+    if needs_segmenter(config, styles.regions):
         segmenter = Segmenter(config.segmenter, paint.device, paint.dtype)
     for number in tracked(numbers, "previewing", count, "frame", on_progress):
         frame = _frame(config, info, number, size)
