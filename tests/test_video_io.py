@@ -23,6 +23,7 @@ from nst.core.tensors import to_float, to_uint8
 from nst.errors import InputError
 from nst.media.frames import Frame, StreamInfo
 from nst.media.images import read_picture
+from nst.media.loudness import loudness
 from nst.media.video_reader import open_video
 from nst.media.video_writer import create_video
 
@@ -593,16 +594,18 @@ def test_a_title_in_another_encoding_than_utf8(tmp_path):
     plain = media.make_clip(tmp_path / "plain.mkv", codec="mpeg4")
     with av.open(str(plain)) as source, av.open(str(tmp_path / "in.mkv"), "w") as container:
         streams = {s.index: container.add_stream_from_template(s) for s in source.streams}
-        streams[1].metadata["title"] = "track XXXXXX"
-        container.metadata["title"] = "XXXXXX"
+        streams[1].metadata["title"] = "track Privet"
+        container.metadata["title"] = "Privet"
         for packet in source.demux():
             if packet.dts is not None:
                 packet.stream = streams[packet.stream.index]
                 container.mux(packet)
     data = (tmp_path / "in.mkv").read_bytes()
-    assert data.count(b"XXXXXX") == 2
-    (tmp_path / "in.mkv").write_bytes(data.replace(b"XXXXXX", "Привет".encode("cp1251")))
+    assert data.count(b"Privet") == 2
+    (tmp_path / "in.mkv").write_bytes(data.replace(b"Privet", "Привет".encode("cp1251")))
     copy(tmp_path / "in.mkv", tmp_path / "out.mkv")
     assert len(media.read_back(tmp_path / "out.mkv").sound) == len(media.read_back(plain).sound)
+    with open_video(tmp_path / "in.mkv") as titled, open_video(plain) as untitled:
+        np.testing.assert_array_equal(loudness(titled.info), loudness(untitled.info))
     with av.open(str(tmp_path / "out.mkv")) as container:
         assert container.streams.audio[0].metadata["title"].startswith("track ")

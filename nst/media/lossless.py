@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from nst.core.tensors import to_float, to_uint8, to_uint16
+from nst.media.demux import open_media
 
 OPTIONS = {"level": "3", "slices": "4", "slicecrc": "0"}
 THREADS = 4
@@ -65,7 +66,7 @@ def read_lossless(path: Path) -> Iterator[Tensor]:
 
     FFmpeg hides what is damaged: see by other means that the file is as it was written.
     """
-    with av.open(os.path.abspath(path)) as container:
+    with open_media(path) as container:
         stream = container.streams.video[0]
         stream.thread_type, stream.codec_context.thread_count = "AUTO", THREADS
         for frame in container.decode(stream):

@@ -1,6 +1,5 @@
 """How loud the sound of a video is, all along."""
 
-import os
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -9,6 +8,7 @@ import av
 import numpy as np
 
 from nst.errors import InputError
+from nst.media.demux import open_media
 from nst.media.frames import StreamInfo
 
 STEP = Fraction(1, 20)  # seconds of sound to a level
@@ -44,7 +44,7 @@ def _powers(path: Path, begin: Fraction, end: Fraction | None) -> np.ndarray:
     sums, counts = np.zeros(0), np.zeros(0)
     last = np.inf if end is None else ceil((end - begin) / STEP)
     try:
-        with av.open(os.path.abspath(path)) as file:
+        with open_media(path) as file:
             if not file.streams.audio:
                 return sums
             stream = file.streams.audio[0]
