@@ -20,7 +20,7 @@ import torch.nn.functional as F
 
 from benchmarks.plain_net import PlainNet
 from nst.api import run_video
-from nst.core.device import choose_device, choose_dtype, frames_together
+from nst.core.device import choose_device, choose_dtype, dtype_name, frames_together
 from nst.errors import InputError
 from nst.losses.perceptual import gram_matrix
 from nst.media.frames import Frame, StreamInfo
@@ -142,7 +142,7 @@ def net_alone(card: Card) -> None:
             def several(net=net, batch=batch, code=code, dtype=dtype) -> None:
                 stylize(net, batch, code, dtype)
 
-            word = str(dtype).removeprefix("torch.")
+            word = dtype_name(dtype)
             label = f"{kind}, {name}, {word}"
             card.row(label, lambda one=one: card.measure(one), "frames/s")
             card.row(

@@ -50,7 +50,7 @@ from benchmarks.peer_methods import (
     read_frames,
 )
 from nst.commands.run import run
-from nst.core.device import choose_dtype
+from nst.core.device import choose_dtype, dtype_name
 from nst.core.files import check_place
 from nst.core.tensors import fit, resize, to_float, to_uint8
 from nst.errors import InputError
@@ -299,7 +299,7 @@ def _versions() -> str:
         found.append(f"onnxruntime {version('onnxruntime')}")
     except PackageNotFoundError:
         pass  # none was run that needs it
-    dtype = str(choose_dtype("auto", CPU)).removeprefix("torch.")
+    dtype = dtype_name(choose_dtype("auto", CPU))
     return ", ".join(found) + f"; precision auto takes {dtype} here"
 
 

@@ -3,10 +3,11 @@
     python -m benchmarks.stylize
 
 All in one run, rounds interleaved, each the best of its rounds: machines are noisy, so read the
-ratios. The floor is the net's multiplications and additions over the best rate that this machine
-reaches in a large matrix product or 3x3 convolution. "Plain" is the same net in eager float32 as a
-textbook writes it, and the same way through a video: one frame after the other, no threads. "Alone"
-is without the last result mixed in (--temporal-blend 0), which the others have.
+ratios. The floor is the textbook net's multiplications and additions over the best rate that this
+machine reaches in a large matrix product or 3x3 convolution; GFLOP are those of the row's own pass.
+"Plain" is the same net in eager float32 as a textbook writes it, and the same way through a video:
+one frame after the other, no threads. "Alone" is without the last result mixed in
+(--temporal-blend 0), which the others have.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.plain_net import PlainNet
 from nst.api import run_video
-from nst.core.device import choose_dtype
+from nst.core.device import choose_dtype, dtype_name
 from nst.media.frames import Frame, StreamInfo
 from nst.media.video_reader import open_video
 from nst.media.video_writer import create_video
@@ -44,11 +45,18 @@ def seconds(call) -> float:
 
 
 def best(calls: dict, rounds: int) -> dict:
-    """Return each call's least time over interleaved rounds, after one to warm up."""
+    """Return each call's shortest time over interleaved rounds, after one to warm up."""
     for call in calls.values():
         call()
     times = [{name: seconds(call) for name, call in calls.items()} for _ in range(rounds)]
     return {name: min(t[name] for t in times) for name in calls}
+
+
+def operations(call) -> int:
+    """Return how many multiplications and additions a call does in products and convolutions."""
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        call()
+    return counter.get_total_flops()
 
 
 def machine_rate(dtype: torch.dtype, rounds: int) -> float:
@@ -99,34 +107,32 @@ def main() -> None:
     rates = {dtype: machine_rate(dtype, options.rounds) for dtype in dtypes}
     print(f"threads {torch.get_num_threads()}, PyTorch {torch.__version__}")
     print(
-        f"precision auto takes {str(chosen).removeprefix('torch.')} here; rates in GFLOP/s: ",
-        end="",
+        f"precision auto takes {dtype_name(chosen)} here; rates in GFLOP/s: "
+        + ", ".join(f"{dtype_name(dtype)} {rate / 1e9:.0f}" for dtype, rate in rates.items())
     )
-    print(", ".join(f"{str(d).removeprefix('torch.')} {r / 1e9:.0f}" for d, r in rates.items()))
     image = torch.rand(1, 3, *SIZE, generator=torch.Generator().manual_seed(0))
-    print("\nnet only, 640x360          ms  frames/s  x plain  x floor")
+    print("\nnet only, 640x360          ms  frames/s  x plain  x floor    GFLOP")
     plains = {}
     # The any-style net has the papers' shape at half width, that of `fast` in version 0.1.0.
     for name in ("any_style", "fast"):
         checkpoint = load_checkpoint(name)
         code = checkpoint.codes[-1:]
         plain = plains[name] = PlainNet(checkpoint.net, code[0])
-        with FlopCounterMode(display=False) as counter, torch.inference_mode():
-            plain(image)
         calls = {"plain float32": lambda plain=plain: plain(image)}
         for dtype in dtypes:
             net = load_checkpoint(name).net.to(dtype)
-            calls[f"ours {str(dtype).removeprefix('torch.')}"] = (
-                lambda net=net, dtype=dtype, code=code: stylize(net, image, code, dtype)
+            calls[f"ours {dtype_name(dtype)}"] = lambda net=net, dtype=dtype, code=code: stylize(
+                net, image, code, dtype
             )
         with torch.inference_mode():
             times = best(calls, options.rounds)
         for call, took in times.items():
             dtype = torch.bfloat16 if "bfloat16" in call else torch.float32
-            floor = counter.get_total_flops() / rates[dtype]
+            floor = operations(calls["plain float32"]) / rates[dtype]
             ratio = times["plain float32"] / took
             speed = f"{took * 1e3:7.1f}{1 / took:10.1f}"
-            print(f"{name:10}{call:14}{speed}{ratio:9.2f}{took / floor:9.2f}")
+            work = operations(calls[call]) / 1e9
+            print(f"{name:10}{call:14}{speed}{ratio:9.2f}{took / floor:9.2f}{work:9.1f}")
     print("\nend to end, 640x360           s  frames/s  x plain")
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.mp4", Path(folder) / "out.mp4"
@@ -134,7 +140,7 @@ def main() -> None:
         for name in ("fast",):
             calls = {"plain float32": lambda name=name: plain_video(source, target, plains[name])}
             for dtype in dtypes:
-                precision = str(dtype).removeprefix("torch.")
+                precision = dtype_name(dtype)
                 for blend, label in ((0.0, "alone"), (VideoConfig.temporal_blend, "")):
                     config = VideoConfig(
                         input_video=source,

@@ -228,7 +228,7 @@ def add_others(page: Page) -> None:
 def main() -> None:
     """Make the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--clips", type=Path, help="folder of the two clips to cut from")
+    parser.add_argument("--clips", type=Path, help="folder of the clips to cut from")
     parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS, help="parts to remake")
     options = parser.parse_args()
     for name, (source, start, side) in CUTS.items() if options.clips else ():
