@@ -11,7 +11,13 @@ from skimage.data import astronaut
 
 from nst.core.tensors import resize, to_float
 from nst.errors import InputError
-from nst.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, styles_in
+from nst.models.checkpoint import (
+    Checkpoint,
+    load_checkpoint,
+    picture_in,
+    save_checkpoint,
+    styles_in,
+)
 from nst.models.transformer_net import TransformerNet
 from nst.stylize.forward import stylize
 
@@ -210,6 +216,17 @@ def test_codes_of_every_scale_come_back(tmp_path):
     assert styles_in(tmp_path / "net.safetensors") == [s for s in STYLES if s != "identity"]
     assert torch.equal(loaded.codes, checkpoint.codes)
     assert torch.equal(loaded.scaled_codes, checkpoint.scaled_codes)
+
+
+def test_a_style_s_picture_is_read_without_the_net(tmp_path):
+    path = tmp_path / "net.safetensors"
+    checkpoint = scaled_checkpoint()
+    checkpoint.pictures = {STYLES[1]: b"a JPEG file"}
+    save_checkpoint(path, checkpoint)
+    assert picture_in(path, STYLES[1]) == b"a JPEG file"
+    assert picture_in(path, STYLES[2]) is None
+    shipped = load_checkpoint("fast").pictures
+    assert all(picture_in("fast", style) == file for style, file in shipped.items())
 
 
 def test_scales_between_are_interpolated_and_beyond_are_clamped():

@@ -170,6 +170,17 @@ def styles_in(path: str | Path) -> list[str]:
         return [str(name) for name in description["styles"] if name != IDENTITY]
 
 
+def picture_in(path: str | Path, style: str) -> bytes | None:
+    """Return the JPEG file that a style was learned from, without loading the net; None if none.
+
+    Raises:
+        InputError: see `load_checkpoint`.
+    """
+    name = f"picture.{style}"
+    with _opened(path) as (archive, _):
+        return archive.get_tensor(name).numpy().tobytes() if name in archive.keys() else None
+
+
 @contextmanager
 def _opened(path: str | Path) -> Iterator[tuple[safe_open, dict]]:
     """Give a checkpoint's file and its description; what is wrong with them becomes an InputError.

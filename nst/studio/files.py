@@ -8,11 +8,12 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
-from nst.core.places import fitted_name
+from nst.core.places import fitted_name, numbered_name
 from nst.errors import InputError
 from nst.media.folders import is_visible, natural
 from nst.media.picture_file import READABLE, head_of, is_picture, picture_size
@@ -22,6 +23,7 @@ from nst.media.video_reader import open_video
 DROPPED, FOLDER, RESULTS, STYLES = "dropped", "folder", "results", "styles"
 # Endings that are listed of the given folder; what a file is, is then decided by its content.
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mts", ".gif")
+LISTABLE = (*READABLE, *VIDEOS)
 LISTED = 500  # files of the given folder that are listed
 KEPT_FREE = 500_000_000  # bytes that an upload leaves on the disk
 # Marks that have a meaning in --style, and what file systems do not take.
@@ -143,16 +145,16 @@ class Files:
 
     def free_place(self, stem: str, ending: str) -> Path:
         """Return a path for a new result that nothing has yet."""
-        number = 1
-        while True:
-            tail = (f"-{number}" if number > 1 else "") + ending
-            path = self.roots[RESULTS] / fitted_name(safe_name(stem)[:200], tail)
-            if not path.exists() and not path.with_suffix(".toml").exists():
-                return path
-            number += 1
+        return next(
+            path
+            for path in numbered(self.roots[RESULTS], safe_name(stem)[:200], ending)
+            if not path.exists() and not path.with_suffix(".toml").exists()
+        )
 
 
-LISTABLE = (*READABLE, *VIDEOS)
+def numbered(folder: Path, stem: str, ending: str = "") -> Iterator[Path]:
+    """Yield the paths in a folder that a result may have, the one without a number first."""
+    return (folder / numbered_name(stem, ending, number) for number in count(1))
 
 
 def safe_name(name: str) -> str:

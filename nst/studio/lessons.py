@@ -9,7 +9,7 @@ from nst.core.files import make_folder
 from nst.errors import InputError
 from nst.options.train import TrainConfig
 from nst.options.written import arguments_of
-from nst.studio.files import Files, safe_name
+from nst.studio.files import STYLES, Files, numbered, safe_name
 
 RECIPE = "new_style"
 # Steps between two entries of the log, and between two sheets: a run of minutes shows several.
@@ -46,13 +46,9 @@ def new_lesson(
     if not pictures:
         raise InputError("drop at least one picture to learn")
     stem = safe_name(name or Path(pictures[0]).stem)
-    root = next(
-        root
-        for number in range(1, 10_000)
-        for root in [files.output_dir / "lessons" / (f"{stem}-{number}" if number > 1 else stem)]
-        if not root.exists()
-    )
-    output = files.roots["styles"] / f"{root.name}.safetensors"
+    roots = numbered(files.output_dir / "lessons", stem)
+    root = next(root for root in roots if not root.exists())
+    output = files.roots[STYLES] / f"{root.name}.safetensors"
     styles, contents = root / "styles", files.path(photos) if photos else root / "photos"
     config = TrainConfig(
         content_dir=contents,

@@ -1,12 +1,10 @@
 """What the page asks and gets: each request is one function of the files, tries or queue."""
 
-import asyncio
 import hashlib
 import json
 import shlex
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +17,12 @@ from starlette.staticfiles import StaticFiles
 
 from nst.core.files import replacing
 from nst.errors import InputError
-from nst.models.checkpoint import SHIPPED
+from nst.models.checkpoint import SHIPPED, styles_in
 from nst.options.field import Checked
 from nst.options.stylize import PictureConfig, VideoConfig
 from nst.options.written import arguments_of, toml_of
 from nst.regions.spec import GROUPS
+from nst.studio.answers import answered, explain, in_thread, posted, read_json
 from nst.studio.files import STYLES, Files, medium_of
 from nst.studio.jobs import Job, Queue
 from nst.studio.lessons import LessonLog, new_lesson
@@ -31,7 +30,6 @@ from nst.studio.settings import Settings, picture_config, read_settings, restore
 from nst.studio.tries import Superseded, Tries, jpeg, shown
 
 PAGE = Path(__file__).parent / "page"
-MOST_JSON = 1_000_000  # bytes of a request that is not an upload
 WRITTEN = Path("painted.png")  # the kind of file that a tried picture is saved as
 
 
@@ -58,30 +56,30 @@ class Studio:
         }
         routes = [
             Route("/", lambda request: FileResponse(PAGE / "index.html")),
-            Route("/api/state", self._answer(lambda request: self.state())),
-            Route("/api/jobs", self._answer(lambda request: self.jobs())),
+            Route("/api/state", answered(lambda request: self.state())),
+            Route("/api/jobs", answered(lambda request: self.jobs())),
             Route("/api/upload", self._upload, methods=["PUT"]),
             Route("/api/try", self._try, methods=["POST"]),
-            Route("/api/preview", self._answer(self.preview)),
-            Route("/api/thumbnail", self._answer(self.thumbnail)),
-            Route("/api/sheet/{job}", self._answer(self.sheet)),
-            Route("/file/{name:path}", self._answer(self.file)),
+            Route("/api/preview", answered(self.preview)),
+            Route("/api/thumbnail", answered(self.thumbnail)),
+            Route("/api/sheet/{job}", answered(self.sheet)),
+            Route("/file/{name:path}", answered(self.file)),
             *(
-                Route(f"/api/{name}", self._posted(ask), methods=["POST"])
+                Route(f"/api/{name}", posted(ask), methods=["POST"])
                 for name, ask in json_routes.items()
             ),
             Mount("/page", StaticFiles(directory=PAGE)),
         ]
-        return Starlette(routes=routes, exception_handlers={InputError: _explain})
+        return Starlette(routes=routes, exception_handlers={InputError: explain})
 
     def state(self) -> dict[str, Any]:
         """Return what the page shows at first: styles, files of the folder, classes."""
-        own = self.tries.styles("fast")
+        own = styles_in("fast")
         styles = [{"id": f"fast:{name}", "name": _in_words(name)} for name in own]
         broken = []
         for path in sorted(self.files.roots[STYLES].glob("*.safetensors")):
             try:
-                names = self.tries.styles(str(path))
+                names = styles_in(path)
             except InputError as error:
                 broken.append(str(error))
                 continue
@@ -118,9 +116,9 @@ class Studio:
     def command(self, data: dict[str, Any]) -> dict[str, str]:
         """Return the command line that does what is set, and the file that --config reads."""
         config = self._config(read_settings(data))
-        name = "video" if isinstance(config, VideoConfig) else "picture"
+        name, *arguments = _command_of(config)
         return {
-            "command": shlex.join(["nst", name, *arguments_of(config)]),
+            "command": shlex.join(["nst", name, *arguments]),
             "toml": f"# nst {name} --config THIS_FILE\n{toml_of(config)}",
         }
 
@@ -148,10 +146,9 @@ class Studio:
         settings = read_settings(data)
         config = self._config(settings, bool(data.get("report")))
         output = config.output_video if isinstance(config, VideoConfig) else config.output
-        name = "video" if isinstance(config, VideoConfig) else "picture"
         title = f"{Path(settings.source).name} in {self._style_words(settings)}"
         self._save_settings(config, output)  # type: ignore[arg-type]
-        job = self.queue.add(title, [name, *arguments_of(config)], output, settings=data)  # type: ignore[arg-type]
+        job = self.queue.add(title, _command_of(config), output, settings=data)  # type: ignore[arg-type]
         return {"id": job.id}
 
     def act(self, data: dict[str, Any]) -> dict[str, str]:
@@ -206,8 +203,8 @@ class Studio:
     def preview(self, request: Request) -> Response:
         """Give a picture, or a video's frame, as a browser can show it."""
         query = request.query_params
-        settings = Settings(query["file"], second=_number(query.get("second", "0")))
-        side = min(4096, max(16, int(_number(query.get("side", "640")))))
+        settings = Settings(query["file"], second=float(query.get("second", "0")))
+        side = min(4096, max(16, int(query.get("side", "640"))))
         picture = self.tries.preview(self._content(settings), side)
         return Response(jpeg(picture), media_type="image/jpeg")
 
@@ -236,15 +233,12 @@ class Studio:
         length = request.headers.get("content-length", "")
         size = int(length) if length.isdigit() else None
         name = request.query_params.get("name", "file")
-        try:
-            file = await self.files.receive(name, request.stream(), size)
-            wanted = request.query_params.get("wanted")
-            return JSONResponse(await _in_thread(self.open, {"file": file, "wanted": wanted}))
-        except InputError as error:
-            return _explain(request, error)
+        file = await self.files.receive(name, request.stream(), size)
+        wanted = request.query_params.get("wanted")
+        return JSONResponse(await in_thread(self.open, {"file": file, "wanted": wanted}))
 
     async def _try(self, request: Request) -> Response:
-        data = await _json(request)
+        data = await read_json(request)
 
         def paint() -> Response:
             config = self._picture(read_settings(data))
@@ -257,21 +251,7 @@ class Studio:
                 shown(done.image), media_type="image/jpeg", headers={"X-Warnings": warnings}
             )
 
-        return await _in_thread(paint)
-
-    def _posted(self, ask: Callable[[Any], Any]) -> Callable:
-        async def answer(request: Request) -> Response:
-            data = await _json(request)
-            return JSONResponse(await _in_thread(_checked, ask, data))
-
-        return answer
-
-    def _answer(self, ask: Callable[[Request], Any]) -> Callable:
-        async def answer(request: Request) -> Response:
-            found = await _in_thread(_checked, ask, request)
-            return found if isinstance(found, Response) else JSONResponse(found)
-
-        return answer
+        return await in_thread(paint)
 
     def _content(self, settings: Settings) -> Path:
         """Return the picture to try: the source, or a video's frame, or a folder's first."""
@@ -332,61 +312,9 @@ class Studio:
         return self._logs[name]
 
 
-async def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what work that takes long gives, from a thread that Ctrl-C does not wait for."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future = loop.create_future()
-
-    def settle(answer: Any, error: Exception | None) -> None:
-        if done.done():  # nobody waits any more
-            return
-        done.set_exception(error) if error else done.set_result(answer)
-
-    def run() -> None:
-        answer, error = None, None
-        try:
-            answer = work(*arguments)
-        except Exception as raised:
-            error = raised
-        with suppress(RuntimeError):  # the program has ended meanwhile
-            loop.call_soon_threadsafe(settle, answer, error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return await done
-
-
-def _checked(ask: Callable[[Any], Any], data: Any) -> Any:
-    """Return what was asked for; a request of another form than the page's is the asker's error."""
-    try:
-        return ask(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"this request cannot be read: {error!r}") from error
-
-
-async def _json(request: Request) -> Any:
-    text = b""
-    async for chunk in request.stream():
-        text += chunk
-        if len(text) > MOST_JSON:
-            raise InputError("this request is too large")
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InputError(f"this request cannot be read: {error}") from error
-
-
-def _explain(request: Request, error: Exception) -> Response:
-    """Answer with the line that the command line would print."""
-    return JSONResponse({"error": " ".join(str(error).split())}, 422)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"{text!r} is no number") from None
+def _command_of(config: PictureConfig | VideoConfig) -> list[str]:
+    """Return what follows `nst` on the command line."""
+    return ["video" if isinstance(config, VideoConfig) else "picture", *arguments_of(config)]
 
 
 def _in_words(name: str) -> str:

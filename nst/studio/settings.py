@@ -184,14 +184,15 @@ def _stored(text: str) -> dict[str, Any]:
     try:
         if text.lstrip().startswith("{"):
             found = json.loads(text)["options"]
-            known = {spec.name for kind in (PictureConfig, VideoConfig) for spec in fields(kind)}
             defaults = {spec.name: spec.default for spec in fields(PictureConfig)}
             return {
                 name: value
                 for name, value in found.items()
-                if name in known and value not in (None, [], defaults.get(name))
-                and not isinstance(value, list) or name in ("style_path", "region")
-            }  # fmt: skip
+                if name in ("style_path", "region")
+                or name in defaults
+                and not isinstance(value, list)
+                and value not in (None, defaults[name])
+            }
         return tomllib.loads(text)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"neither a TOML file nor a record of a result: {error}") from error

@@ -20,18 +20,17 @@ from nst.core.tensors import fit, resize, size_of, to_uint8, working_size
 from nst.media.contents import read_content
 from nst.media.images import load_image, read_picture, save_image
 from nst.media.video_reader import open_video
-from nst.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint
+from nst.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint, picture_in
 from nst.models.deeplab import CLASSES, Segmenter
 from nst.models.transformer_net import TransformerNet
 from nst.options.stylize import PictureConfig
 from nst.regions.masks import needs_segmenter
 from nst.regions.segmented import MIN_SEEN
 from nst.styles.codes import Tune
-from nst.styles.spec import choose_checkpoint, names_of
 from nst.styles.tuning import code_tuner
 from nst.stylize.forward import MIN_SIDE
 from nst.stylize.images import picture_painter
-from nst.stylize.paint import Styles, mix_paint, placed, read_styles
+from nst.stylize.paint import mix_paint, placed, read_styles
 
 DRAFT_SIDE = 640  # longer side, in pixels, of what is shown while a slider moves
 THUMBNAIL_SIDE = 160
@@ -101,7 +100,7 @@ class Tries:
         source, long_side = config.content_path, config.long_side
         with collected_warnings() as warned:
             styles = read_styles(config)
-            checkpoint, net = self._loaded(config, styles)
+            checkpoint, net = self._loaded(styles.checkpoint(config.checkpoint, "fast"))
             content, alpha = self._content(config)
             size = working_size(size_of(content), long_side, source, MIN_SIDE)
             if draft:
@@ -116,10 +115,7 @@ class Tries:
         alpha = None if alpha is None else resize(alpha, size)
         return Try(image.cpu(), alpha, tuple(warned))
 
-    def _loaded(self, config: PictureConfig, styles: Styles) -> tuple[Checkpoint, TransformerNet]:
-        return self.loaded(choose_checkpoint(config.checkpoint, styles.keys, "fast"))
-
-    def loaded(self, name: str) -> tuple[Checkpoint, TransformerNet]:
+    def _loaded(self, name: str) -> tuple[Checkpoint, TransformerNet]:
         """Return a checkpoint, and its net where it is to run."""
 
         def load() -> tuple[Checkpoint, TransformerNet]:
@@ -166,15 +162,11 @@ class Tries:
         height, width = fit(picture.size[::-1], min(long_side, max(picture.size)))
         return picture.resize((width, height), Image.Resampling.LANCZOS)
 
-    def styles(self, name: str) -> list[str]:
-        """Return the names of a checkpoint's styles."""
-        return names_of(self.loaded(name)[0])
-
     def thumbnail(self, checkpoint: str, style: str) -> bytes:
         """Return the middle of the picture that a style was learned from, as a JPEG file."""
 
         def make() -> bytes:
-            file = self.loaded(checkpoint)[0].pictures.get(style)
+            file = picture_in(checkpoint, style)
             side = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
             picture = read_picture(BytesIO(file)) if file else Image.new("RGB", side, "gray")
             return jpeg(ImageOps.fit(picture, side))
