@@ -98,6 +98,7 @@ class Studio:
             "folders": folders,
             "groups": list(GROUPS),
             "broken": broken,
+            "temporal_blend": VideoConfig.temporal_blend,
         }
 
     def open(self, data: dict[str, Any]) -> dict[str, Any]:

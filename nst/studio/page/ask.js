@@ -29,6 +29,11 @@ export async function postRaw(name, data) {
   return checked(await fetch(`/api/${name}`, { method: "POST", headers: HEADERS, body }));
 }
 
+// Where a file of the page's is read.
+export function fileAddress(name) {
+  return `/file/${name.split("/").map(encodeURIComponent).join("/")}`;
+}
+
 // Sends a file as it is read from the disk; `wanted` may be "style".
 export function upload(file, wanted, onPart) {
   return new Promise((resolve, reject) => {

@@ -1,6 +1,6 @@
 // The queue: jobs with their progress, and results. Training runs are shown in their own view too.
 
-import { attempt, element, get, post } from "./ask.js";
+import { attempt, element, fileAddress, get, post } from "./ask.js";
 
 const UNFINISHED = ["waiting", "running", "paused"];
 const COLORS = { total: "#e9b44c", style: "#7fb4e6", content: "#9fd69a", identity: "#c79be0" };
@@ -80,7 +80,7 @@ export function openQueue(onEnd, onRestore) {
     ));
     const done = job.state === "done" && job.file;
     if (done && /\.\w+$/.test(job.name)) {
-      buttons.push(element("a", { class: "button", href: `/file/${link(job.file)}?download`, download: job.name }, "Download"));
+      buttons.push(element("a", { class: "button", href: `${fileAddress(job.file)}?download`, download: job.name }, "Download"));
     }
     const node = element("li", { class: "job", "data-job": job.id, "data-state": job.state },
       element("div", { class: "top" }, element("h3", {}, job.title), element("span", { class: `state ${job.state}` }, job.state)));
@@ -100,9 +100,9 @@ export function openQueue(onEnd, onRestore) {
     if (job.line && !busy) node.append(element("p", { class: `line ${job.state}` }, job.line));
     if (job.settings.train) node.append(curves, sheet);
     if (done && /\.(mp4|webm|mov)$/.test(job.name)) {
-      node.append(element("video", { src: `/file/${link(job.file)}`, controls: true, loop: true, preload: "metadata", playsinline: true }));
+      node.append(element("video", { src: fileAddress(job.file), controls: true, loop: true, preload: "metadata", playsinline: true }));
     } else if (done && /\.(png|jpe?g|webp|gif)$/.test(job.name)) {
-      node.append(element("img", { class: "result", src: `/file/${link(job.file)}`, alt: job.title }));
+      node.append(element("img", { class: "result", src: fileAddress(job.file), alt: job.title }));
     }
     node.append(element("p", { class: "buttons" }, ...buttons),
       element("details", {}, element("summary", {}, "Command line"), element("code", {}, job.command)));
@@ -111,10 +111,6 @@ export function openQueue(onEnd, onRestore) {
 
   refresh();
   addEventListener("queued", refresh);
-}
-
-function link(name) {
-  return name.split("/").map(encodeURIComponent).join("/");
 }
 
 function chart(losses) {

@@ -1,6 +1,6 @@
 // Trying: a picture, a style, sliders; the draft first, then the full size.
 
-import { attempt, element, post, postRaw, say, takesDrops, upload } from "./ask.js";
+import { attempt, element, fileAddress, post, postRaw, say, takesDrops, upload } from "./ask.js";
 
 const SLIDERS = ["strength", "style_scale", "temporal_blend"];
 const FULL_AFTER = 350; // milliseconds without a change
@@ -8,7 +8,7 @@ const KEPT_AS = "nst-studio-try";
 const $ = (id) => document.getElementById(id);
 
 export function openTry(state, show) {
-  let styles = [...state.styles]; // {id, name, own}
+  let styles = [...state.styles]; // {id, name}
   let pictures = []; // of the user's, as styles: {file, name}
   let source = null; // {file, name, kind, size, seconds}
   let style = styles[0]?.id;
@@ -20,13 +20,14 @@ export function openTry(state, show) {
   const every = () => [...styles.map(({ id, name }) => ({ id, name: name[0].toUpperCase() + name.slice(1) })), ...pictures.map((p) => ({ id: `picture:${p.file}`, name: p.name }))];
 
   function settings() {
-    const options = { ...kept };
-    const strength = Number($("strength").value), scale = 2 ** Number($("style_scale").value);
-    if (strength !== 1) options.strength = strength;
-    if (scale !== 1) options.style_scale = Math.round(scale * 1000) / 1000;
-    if ($("preserve_color").value !== "none") options.preserve_color = $("preserve_color").value;
+    const options = {
+      ...kept,
+      strength: Number($("strength").value),
+      style_scale: Math.round(1000 * 2 ** Number($("style_scale").value)) / 1000,
+      preserve_color: $("preserve_color").value,
+      temporal_blend: Number($("temporal_blend").value),
+    };
     if ($("long_side").value) options.long_side = Number($("long_side").value);
-    if (Number($("temporal_blend").value) !== 0.8) options.temporal_blend = Number($("temporal_blend").value);
     const mix = Number($("mix").value), second = $("blend").value;
     const chosen = second ? [[style, mix], [second, Math.round((1 - mix) * 100) / 100]] : [[style, 1]];
     return {
@@ -210,7 +211,7 @@ export function openTry(state, show) {
         const file = id.startsWith("picture:") && id.slice(8);
         if (file && !pictures.some((p) => p.file === file)) pictures.push({ file, name: file.split("/").at(-1) });
       }
-      const { strength = 1, style_scale = 1, temporal_blend = 0.8, preserve_color = "none", long_side = "", ...rest } = found.options;
+      const { strength = 1, style_scale = 1, temporal_blend = state.temporal_blend, preserve_color = "none", long_side = "", ...rest } = found.options;
       kept = rest;
       $("strength").value = strength;
       $("style_scale").value = Math.log2(style_scale);
@@ -319,8 +320,7 @@ export function openTry(state, show) {
   }));
   $("save").addEventListener("click", () => attempt(async () => {
     const saved = await post("save", settings());
-    const path = saved.file.split("/").map(encodeURIComponent).join("/");
-    element("a", { href: `/file/${path}?download`, download: saved.name }).click();
+    element("a", { href: `${fileAddress(saved.file)}?download`, download: saved.name }).click();
     status(`saved as ${saved.name}`);
   }));
   $("enqueue").addEventListener("click", () => attempt(async () => {
@@ -345,6 +345,7 @@ export function openTry(state, show) {
     if (file) restore(await post("restore", { text: await file.text() }));
   }));
 
+  $("temporal_blend").value = state.temporal_blend;
   drawStyles();
   for (const line of state.broken) say(line);
   try {
