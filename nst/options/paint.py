@@ -9,13 +9,15 @@ from pathlib import Path
 
 from nst.options.field import Checked, option
 from nst.options.optimize import OPTIMIZE, StylePictureOptions
-from nst.options.shared import DEVICE_HELP, PRECISION_HELP, PRECISIONS, QUIET_HELP
+from nst.options.shared import device_option, precision_option, quiet_option
 
 ONE_PASS = "one-pass"
 METHODS = (OPTIMIZE, ONE_PASS)
 one_pass_option = partial(option, method=ONE_PASS)
 time_option = partial(one_pass_option, group="over time")
 region_option = partial(one_pass_option, group="regions")
+style_option = partial(one_pass_option, group="trained styles")
+color_option = partial(one_pass_option, group="size and color")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,18 +65,16 @@ class RegionOptions(Checked):
 class StyleOptions(StylePictureOptions):
     """Options that say which style, wherever a net takes one."""
 
-    style: str | None = one_pass_option(
+    style: str | None = style_option(
         None,
         help="a style of the checkpoint, 'wave*0.5+scream*0.5' for a blend, 'wave:0.6' for a "
         "strength",
-        group="trained styles",
         metavar="STYLE",
         common=True,
     )
-    strength: float = one_pass_option(
+    strength: float = style_option(
         1.0,
         help="from 0, the input as it is, to 1, the full style",
-        group="trained styles",
         metavar="FRACTION",
         low=0,
         high=1,
@@ -101,46 +101,41 @@ class PaintOptions(StyleOptions):
         choices=("none", "luminance", "histogram"),
         common=True,
     )
-    detail: float | None = one_pass_option(
+    detail: float | None = color_option(
         None,
         help="how much of the input's lines and shading is drawn into the painting; none takes 0.8 "
         "for nets that work at half the resolution, as fast does, and 0 for others",
-        group="size and color",
         metavar="FRACTION",
         low=0,
         high=2,
     )
-    look: str | None = one_pass_option(
+    look: str | None = color_option(
         None,
         help="settings that go together: soft, bold, poster, ink, natural, or a TOML file of your "
         "own; other options win over its",
-        group="size and color",
         metavar="NAME",
     )
-    saturation: float = one_pass_option(
+    saturation: float = color_option(
         1.0,
         help="what the result's colors are multiplied by; 0 is black and white",
-        group="size and color",
         metavar="FACTOR",
         low=0,
         high=4,
     )
-    contrast: float = one_pass_option(
+    contrast: float = color_option(
         1.0,
         help="what the result's lightness is multiplied by, around a middle gray",
-        group="size and color",
         metavar="FACTOR",
         low=0.1,
         high=10,
     )
-    tones: int | None = one_pass_option(
+    tones: int | None = color_option(
         None,
         help="levels of lightness in the result, as in a poster; none leaves all",
-        group="size and color",
         metavar="COUNT",
         low=2,
         high=32,
     )
-    device: str = option("auto", help=DEVICE_HELP, group="machine", metavar="DEVICE", common=True)
-    precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
-    quiet: bool = option(False, help=QUIET_HELP, group="machine", common=True)
+    device: str = device_option()
+    precision: str = precision_option()
+    quiet: bool = quiet_option()

@@ -6,6 +6,7 @@ errors and `--help` answer at once.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,15 +24,21 @@ from nst.options.paint import (
     RegionOptions,
     one_pass_option,
     region_option,
+    style_option,
     time_option,
 )
 from nst.options.shared import (
     CHECKPOINT_HELP,
     FLOW_HELP,
     FLOW_SIDE_HELP,
-    FRAME_RATE_HELP,
+    rate_option,
 )
 from nst.options.values import Timed
+
+coherence_option = partial(option, group="coherence")
+span_option = partial(option, group="span and sound")
+encoding_option = partial(option, group="encoding")
+film_option = partial(one_pass_option, group="long videos")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +83,9 @@ class PictureConfig(PaintOptions, RegionOptions, OptimizeOptions):
         low=16,
         common=True,
     )
-    checkpoint: str | None = one_pass_option(
+    checkpoint: str | None = style_option(
         None,
-        help=CHECKPOINT_HELP + "fast, or what --style-path needs",
-        group="trained styles",
+        help=CHECKPOINT_HELP,
         metavar="NAME",
     )
     init_image: str = optimize_option(
@@ -217,10 +223,9 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         low=0,
         needs="keyframe",
     )
-    checkpoint: str | None = one_pass_option(
+    checkpoint: str | None = style_option(
         None,
-        help=CHECKPOINT_HELP + "fast, or what --style-path needs",
-        group="trained styles",
+        help=CHECKPOINT_HELP,
         metavar="NAME",
         common=True,
     )
@@ -233,16 +238,13 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         high=0.95,
         common=True,
     )
-    flow: str = option(
-        "auto", help=FLOW_HELP, group="coherence", choices=("auto", "raft", "dis", "none")
+    flow: str = coherence_option("auto", help=FLOW_HELP, choices=("auto", "raft", "dis", "none"))
+    flow_long_side: int | None = coherence_option(
+        None, help=FLOW_SIDE_HELP, metavar="PIXELS", low=32
     )
-    flow_long_side: int | None = option(
-        None, help=FLOW_SIDE_HELP, group="coherence", metavar="PIXELS", low=32
-    )
-    report: Path | None = option(
+    report: Path | None = coherence_option(
         None,
         help="measure coherence and style on every frame and write the figures there, .json",
-        group="coherence",
         metavar="FILE",
     )
     segment_every: int = region_option(
@@ -256,40 +258,32 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         False, help="show the result in a window; q or Esc ends", group="live", common=True
     )
     mirror: bool = one_pass_option(False, help="swap left and right, like a mirror", group="live")
-    start: float = option(
+    start: float = span_option(
         0.0,
         help="begin at this second of the input",
-        group="span and sound",
         metavar="SECONDS",
         low=0,
         common=True,
     )
-    duration: float | None = option(
+    duration: float | None = span_option(
         None,
         help="stylize only this long; none goes to the end",
-        group="span and sound",
         metavar="SECONDS",
         low=0,
         common=True,
     )
-    deinterlace: bool = option(
-        False, help="turn interlaced frames into progressive ones", group="span and sound"
-    )
-    keep_audio: bool = option(True, help="copy the sound", group="span and sound")
-    rate: float = option(
-        25.0, help=FRAME_RATE_HELP, group="span and sound", metavar="FPS", low=0.01, high=1000
-    )
-    codec: str | None = option(
+    deinterlace: bool = span_option(False, help="turn interlaced frames into progressive ones")
+    keep_audio: bool = span_option(True, help="copy the sound")
+    rate: float = rate_option(group="span and sound")
+    codec: str | None = encoding_option(
         None,
         help="encoder, such as libx265 or prores_ks; png or tiff of a folder; none fits the ending",
-        group="encoding",
         metavar="NAME",
     )
-    pix_fmt: str | None = option(
+    pix_fmt: str | None = encoding_option(
         None,
         help="pixels to write, by FFmpeg's name: yuv420p10le for 10 bits, rgb48 for a folder of 16-"
         "bit pictures; none fits the codec",
-        group="encoding",
         metavar="NAME",
     )
     hwaccel: str = one_pass_option(
@@ -298,49 +292,41 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         group="encoding",
         choices=("auto", "none"),
     )
-    crf: int = option(
+    crf: int = encoding_option(
         18,
         help="encoder's quality: lower is better and makes larger files",
-        group="encoding",
         metavar="NUMBER",
         low=0,
         high=63,
     )
-    preset: str = option(
+    preset: str = encoding_option(
         "veryfast",
         help="encoder's effort, from ultrafast to veryslow",
-        group="encoding",
         metavar="NAME",
     )
-    plan: Path | None = one_pass_option(
+    plan: Path | None = film_option(
         None,
         help="for many machines: find the cuts and write the shots there, .json; with --part or "
         "--join read them",
-        group="long videos",
         metavar="FILE",
     )
-    part: str | None = one_pass_option(
+    part: str | None = film_option(
         None,
         help="paint part K of N of the --plan, what is unfinished of it; auto takes the numbers "
         "of a Slurm array, or RANK and WORLD_SIZE",
-        group="long videos",
         metavar="K/N",
     )
-    join: bool = one_pass_option(
-        False, help="join the painted parts of the --plan", group="long videos"
-    )
-    ray: str | None = one_pass_option(
+    join: bool = film_option(False, help="join the painted parts of the --plan")
+    ray: str | None = film_option(
         None,
         help="paint on a Ray cluster, that of this machine or of RAY_ADDRESS (auto) or another; "
         "needs nst[ray]",
-        group="long videos",
         metavar="ADDRESS",
     )
-    workers: int | None = one_pass_option(
+    workers: int | None = film_option(
         None,
         help="paint in so many processes, which take the GPUs in turn; for that the cuts are found "
         "first; none is one, one for each GPU, or on a Ray cluster as many as have room",
-        group="long videos",
         metavar="COUNT",
         low=1,
         high=256,

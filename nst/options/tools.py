@@ -1,6 +1,7 @@
 """The options of the other commands: styles, evaluate, export, studio and options."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -8,16 +9,22 @@ from nst.options.field import REQUIRED, Checked, option
 from nst.options.paint import StyleOptions
 from nst.options.shared import (
     CHECKPOINT_HELP,
-    DEVICE_HELP,
     FLOW_HELP,
     FLOW_SIDE_HELP,
-    FRAME_RATE_HELP,
-    PRECISION_HELP,
-    PRECISIONS,
-    QUIET_HELP,
     STYLE_PICTURE_SIDE,
     VGG_HELP,
+    device_option,
+    precision_option,
+    quiet_option,
+    rate_option,
 )
+
+sheet_option = partial(option, group="sheet", common=True)
+measurement_option = partial(option, group="measurement")
+motion_option = partial(option, group="motion")
+model_option = partial(option, group="model", common=True)
+folder_option = partial(option, group="files", metavar="FOLDER", common=True)
+page_option = partial(option, group="page", common=True)
 
 
 @dataclass(frozen=True)
@@ -26,28 +33,22 @@ class CatalogueConfig(Checked):
 
     groups: ClassVar[tuple[str, ...]] = ("sheet", "machine")
 
-    checkpoint: str | None = option(
+    checkpoint: str | None = sheet_option(
         None,
         help="net made by train.py, or fast, any_style; none lists both of these",
-        group="sheet",
         metavar="NAME",
-        common=True,
     )
-    output: Path | None = option(
+    output: Path | None = sheet_option(
         None,
         help="picture to write: what each style was learned from, above a photo in it",
-        group="sheet",
         metavar="PICTURE",
-        common=True,
     )
-    content_path: Path | None = option(
+    content_path: Path | None = sheet_option(
         None,
         help="the photo; none takes one that comes with scikit-image",
-        group="sheet",
         metavar="PICTURE",
-        common=True,
     )
-    quiet: bool = option(False, help=QUIET_HELP, group="machine", common=True)
+    quiet: bool = quiet_option()
 
 
 @dataclass(frozen=True)
@@ -60,82 +61,62 @@ class EvaluationConfig(Checked):
     stylized: Path = option(
         help="stylized video, made by any tool, with the same frames", metavar="VIDEO"
     )
-    style_path: Path | None = option(
+    style_path: Path | None = measurement_option(
         None,
         help="the style picture; none measures neither style nor content",
-        group="measurement",
         metavar="PICTURE",
         common=True,
     )
-    alone: Path | None = option(
+    alone: Path | None = measurement_option(
         None,
         help="the same video stylized without temporal blending: gives lost detail and ghosts",
-        group="measurement",
         metavar="VIDEO",
     )
-    output: Path | None = option(
+    output: Path | None = measurement_option(
         None,
         help="report to write, .json; a plot and a contact sheet are written beside it",
-        group="measurement",
         metavar="FILE",
         common=True,
     )
-    style_size: int = option(
+    style_size: int = measurement_option(
         STYLE_PICTURE_SIDE,
         help="shorter side of the style picture",
-        group="measurement",
         metavar="PIXELS",
         low=64,
         common=True,
         needs="style_path",
     )
-    long_side: int | None = option(
+    long_side: int | None = measurement_option(
         None,
         help="measure at this longer side; none takes that of --stylized",
-        group="measurement",
         metavar="PIXELS",
         low=64,
         common=True,
     )
-    rate: float = option(
-        25.0,
-        help=FRAME_RATE_HELP,
-        group="measurement",
-        metavar="FPS",
-        low=0.01,
-        high=1000,
-        common=True,
-    )
-    vgg_every: int = option(
+    rate: float = rate_option(group="measurement", common=True)
+    vgg_every: int = measurement_option(
         8,
         help="measure style and content on every so-many-th frame",
-        group="measurement",
         metavar="FRAMES",
         low=1,
         needs="style_path",
     )
-    vgg: Path | None = option(
-        None, help=VGG_HELP, group="measurement", metavar="FILE", needs="style_path"
-    )
-    flow: str = option("auto", help=FLOW_HELP, group="motion", choices=("auto", "raft", "dis"))
-    flow_long_side: int | None = option(
-        512, help=FLOW_SIDE_HELP, group="motion", metavar="PIXELS", low=32
-    )
-    flow_dir: Path | None = option(
+    vgg: Path | None = measurement_option(None, help=VGG_HELP, metavar="FILE", needs="style_path")
+    flow: str = motion_option("auto", help=FLOW_HELP, choices=("auto", "raft", "dis"))
+    flow_long_side: int | None = motion_option(512, help=FLOW_SIDE_HELP, metavar="PIXELS", low=32)
+    flow_dir: Path | None = motion_option(
         None,
         help="folder with the true flow, one .flo from each frame to the next: gives e_stab",
-        group="motion",
         metavar="FOLDER",
     )
-    occlusion_dir: Path | None = option(
+    occlusion_dir: Path | None = motion_option(
         None,
         help="folder of pictures, white where e_stab is not measured",
-        group="motion",
         metavar="FOLDER",
         needs="flow_dir",
     )
-    device: str = option("auto", help=DEVICE_HELP, group="machine", metavar="DEVICE", common=True)
-    quiet: bool = option(False, help=QUIET_HELP, group="machine", common=True)
+    device: str = device_option()
+    quiet: bool = quiet_option()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,20 +126,16 @@ class ExportConfig(StyleOptions):
     groups: ClassVar[tuple[str, ...]] = (REQUIRED, "model", "trained styles", "style pictures")
 
     output: Path = option(help="file to write, .onnx", metavar="FILE")
-    checkpoint: str | None = option(
+    checkpoint: str | None = model_option(
         None,
-        help=CHECKPOINT_HELP + "fast, or what --style-path needs",
-        group="model",
+        help=CHECKPOINT_HELP,
         metavar="NAME",
-        common=True,
     )
-    fixed_size: tuple[int, ...] | None = option(
+    fixed_size: tuple[int, ...] | None = model_option(
         None,
         help="height and width, for a runtime that needs to know them; none takes any size",
-        group="model",
         metavar="PIXELS",
         low=16,
-        common=True,
     )
 
 
@@ -168,35 +145,27 @@ class StudioConfig(Checked):
 
     groups: ClassVar[tuple[str, ...]] = ("files", "page", "machine")
 
-    folder: Path | None = option(
+    folder: Path | None = folder_option(
         None,
         help="pictures, videos and checkpoints below it can be opened on the page; none opens only "
         "what is dropped there",
-        group="files",
-        metavar="FOLDER",
-        common=True,
     )
-    output_dir: Path = option(
+    output_dir: Path = folder_option(
         Path("nst-studio"),
         help="folder of results, trained styles, dropped files and the queue; made where it is not "
         "there",
-        group="files",
-        metavar="FOLDER",
-        common=True,
     )
-    port: int | None = option(
+    port: int | None = page_option(
         None,
         help="port of this machine (127.0.0.1) that the page is at; none takes a free one",
-        group="page",
         metavar="NUMBER",
         low=1,
         high=65535,
-        common=True,
     )
-    browser: bool = option(True, help="open the page in the browser", group="page", common=True)
-    device: str = option("auto", help=DEVICE_HELP, group="machine", metavar="DEVICE", common=True)
-    precision: str = option("auto", help=PRECISION_HELP, group="machine", choices=PRECISIONS)
-    quiet: bool = option(False, help=QUIET_HELP, group="machine", common=True)
+    browser: bool = page_option(True, help="open the page in the browser")
+    device: str = device_option()
+    precision: str = precision_option()
+    quiet: bool = quiet_option()
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from typing import ClassVar
 
 from nst.options.field import REQUIRED, Checked, option
 from nst.options.shared import (
-    DEVICE_HELP,
-    PRECISION_HELP,
-    PRECISIONS,
-    QUIET_HELP,
     SEED_HELP,
     STYLE_LAYERS,
     STYLE_PICTURE_SIDE,
     VGG_HELP,
+    device_option,
+    machine_option,
+    precision_option,
+    quiet_option,
 )
 
 # Endings of what a run writes: the checkpoint, what it takes to resume, and the log's folder.
@@ -25,7 +25,6 @@ start_option = partial(option, group="starting point")
 net_option = partial(option, group="net")
 loss_option = partial(option, group="losses")
 record_option = partial(option, group="record")
-machine_option = partial(option, group="machine")
 
 
 @dataclass(frozen=True)
@@ -222,6 +221,6 @@ class TrainConfig(Checked):
         4, help="photos held out of training for validation", metavar="COUNT", low=1
     )
     workers: int = machine_option(2, help="processes that load pictures", metavar="COUNT", low=0)
-    device: str = machine_option("auto", help=DEVICE_HELP, metavar="DEVICE", common=True)
-    precision: str = machine_option("auto", help=PRECISION_HELP, choices=PRECISIONS)
-    quiet: bool = machine_option(False, help=QUIET_HELP, common=True)
+    device: str = device_option()
+    precision: str = precision_option()
+    quiet: bool = quiet_option()
