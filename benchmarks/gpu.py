@@ -121,9 +121,9 @@ def net_alone(card: Card) -> None:
     for name, size in (TINY_SIZES if card.tiny else SIZES).items():
         for kind in ("fast", "any_style"):
             checkpoint = load_checkpoint(kind)
-            code = checkpoint.codes[-1:].to(card.device)
+            code = checkpoint.code(-1).to(card.device)
             image = texture(size).to(card.device)
-            plain = PlainNet(checkpoint.net, checkpoint.codes[-1]).to(card.device)
+            plain = PlainNet(checkpoint.net, checkpoint.code(-1)[0]).to(card.device)
             with torch.inference_mode():
                 card.row(
                     f"{kind}, {name}, plain",

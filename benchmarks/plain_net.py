@@ -12,10 +12,12 @@ from nst.models.transformer_net import TransformerNet
 
 
 class PlainNet(nn.Module):
-    """A checkpoint's net with one style's code (D,) poured into its instance norms."""
+    """A checkpoint's net with one style's code poured into its norms and its convolutions."""
 
     def __init__(self, net: TransformerNet, code: Tensor):
         super().__init__()
+        net, affine = net.with_kernels(code[None])
+        code = affine[0]
         convolutions = [*net.encoder, *net.residual, *net.decoder, net.output]
         self.convolutions = nn.ModuleList()
         for convolution in convolutions:

@@ -65,7 +65,7 @@ def measure(moves: int, port: int, name: str, photo: Path, tries: Tries) -> None
     """Move the strength and print what it took."""
     checkpoint = load_checkpoint("fast")
     image = resize(load_image(photo), fit(SIZE[::-1], DRAFT_SIDE))
-    net, code = tries.loaded("fast")[1], checkpoint.codes[1:2]
+    net, code = tries.loaded("fast")[1], checkpoint.code(1)
     drafts, passes, busy = [], [], []
     draft(port, name, 1.0)  # opens the photo
     for move in range(moves):

@@ -116,7 +116,7 @@ def main() -> None:
     # The any-style net has the papers' shape at half width, that of `fast` in version 0.1.0.
     for name in ("any_style", "fast"):
         checkpoint = load_checkpoint(name)
-        code = checkpoint.codes[-1:]
+        code = checkpoint.code(-1)
         plain = plains[name] = PlainNet(checkpoint.net, code[0])
         calls = {"plain float32": lambda plain=plain: plain(image)}
         for dtype in dtypes:

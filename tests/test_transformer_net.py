@@ -9,7 +9,7 @@ from nst.models.transformer_net import (
     _Norms,
     _output_convolution,
 )
-from nst.models.widening import widened
+from nst.models.widening import widened, widened_kernels
 
 WIDTHS, BLOCKS = (4, 6, 8), 2
 
@@ -286,7 +286,7 @@ def test_doubled_convolution_equals_repetition_mirror_and_convolution(size):
     x, convolution = torch.randn(2, 5, *size), nn.Conv2d(5, 4, 3, bias=False)
     doubled = F.interpolate(x, scale_factor=2, mode="nearest")
     expected = convolution(F.pad(doubled, (1, 1, 1, 1), mode="reflect"))
-    torch.testing.assert_close(_doubled_convolution(x, convolution), expected)
+    torch.testing.assert_close(_doubled_convolution(x, convolution.weight), expected)
 
 
 @pytest.mark.parametrize("size", [(6, 8), (16, 10)])
@@ -294,7 +294,8 @@ def test_output_convolution_equals_the_plain_one(size):
     torch.manual_seed(0)
     x, convolution = torch.randn(2, 5, *size), nn.Conv2d(5, 3, 9)
     expected = convolution(F.pad(x, (4, 4, 4, 4), mode="reflect"))
-    torch.testing.assert_close(_output_convolution(x, convolution), expected)
+    found = _output_convolution(x, convolution.weight, convolution.bias)
+    torch.testing.assert_close(found, expected)
 
 
 @torch.no_grad()
@@ -362,10 +363,77 @@ def test_length_of_a_code_is_twice_all_channels_of_all_norms():
 @pytest.mark.parametrize("factor", [2, 3])
 def test_a_widened_net_paints_the_same_picture(net, factor):
     codes, image, weights = some_codes(net, 2), picture((18, 20)), torch.tensor([[0.3, 0.7]])
-    wide, wide_codes = widened(net, codes, factor)
+    wide, wide_codes = widened(net, factor), codes.repeat_interleave(factor, 1)
     assert wide.widths == tuple(factor * width for width in WIDTHS)
     expected = net(image, codes, weights)
     torch.testing.assert_close(wide(image, wide_codes, weights), expected, rtol=1e-3, atol=1e-4)
     # The copies of a channel are not read alike, or training would never take them apart.
     read = wide.encoder[1].weight[:, :factor]
     assert not torch.allclose(read[:, 0], read[:, 1])
+
+
+def other_net(net: TransformerNet) -> TransformerNet:
+    torch.manual_seed(5)
+    return TransformerNet(net.widths, net.blocks, net.unshuffle)
+
+
+def kernels_to(net: TransformerNet, other: TransformerNet) -> Tensor:
+    """What has to be added to the weights of one net to get those of another, (1, W)."""
+    names = [f"encoder.{i}.weight" for i in range(3)]
+    names += [f"residual.{i}.weight" for i in range(2 * net.blocks)]
+    names += ["decoder.0.weight", "decoder.1.weight", "output.weight", "output.bias"]
+    one, two = net.state_dict(), other.state_dict()
+    return torch.cat([(two[name] - one[name]).flatten() for name in names])[None]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_code_with_kernels_paints_as_the_net_of_those_weights(net, batch):
+    other, code, image = other_net(net), some_codes(net, 1), picture((18, 21), batch)
+    whole = torch.cat([code, kernels_to(net, other)], 1)
+    assert whole.shape[1] == net.code_length + net.kernels_length
+    expected = other(image, code, torch.ones(batch, 1))
+    assert (expected - net(image, code, torch.ones(batch, 1))).abs().max() > 0.01
+    torch.testing.assert_close(net(image, whole, torch.ones(batch, 1)), expected)
+    own, rest = net.with_kernels(whole)
+    torch.testing.assert_close(own(image, rest, torch.ones(batch, 1)), expected)
+
+
+@torch.no_grad()
+def test_mixed_kernels_are_the_net_of_the_mean_weights(net):
+    other, codes, image = other_net(net), some_codes(net, 2), picture((16, 24), 2)
+    change = kernels_to(net, other)
+    whole = torch.cat([codes, torch.cat([torch.zeros_like(change), change])], 1)
+    mean = other_net(net)
+    pairs = zip(net.state_dict().items(), other.state_dict().values(), strict=True)
+    mean.load_state_dict({name: 0.25 * a + 0.75 * b for (name, a), b in pairs})
+    expected = mean(image[:1], 0.25 * codes[:1] + 0.75 * codes[1:], torch.ones(1, 1))
+    weights = torch.tensor([[0.25, 0.75], [1.0, 0.0]])
+    found = net(image, whole, weights)
+    torch.testing.assert_close(found[:1], expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found[1:], net(image[1:], codes[:1], torch.ones(1, 1)))
+
+
+@torch.no_grad()
+def test_regions_with_kernels_are_each_styles_picture_cut_out(net):
+    # Wide enough for the boxes to be smaller than the picture.
+    other, codes, image = other_net(net), some_codes(net, 2), picture((40, 400))
+    change = kernels_to(net, other)
+    whole = torch.cat([codes, torch.cat([torch.zeros_like(change), change])], 1)
+    weights = halves((40, 400))
+    weights[..., 180:200] = 0.5
+    found = net(image, net.folded(image, whole), weights)
+    one = net(image, codes[:1], torch.ones(1, 1))
+    two = other(image, codes[1:], torch.ones(1, 1))
+    expected = weights[:, :1] * one + weights[:, 1:] * two
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+@torch.no_grad()
+def test_widened_kernels_paint_the_same_picture(net):
+    code, image = some_codes(net, 1), picture((18, 20))
+    change = kernels_to(net, other_net(net))
+    expected = net(image, torch.cat([code, change], 1), torch.ones(1, 1))
+    wide, wide_change = widened(net, 2), widened_kernels(net, change, 2)
+    whole = torch.cat([code.repeat_interleave(2, 1), wide_change], 1)
+    torch.testing.assert_close(wide(image, whole, torch.ones(1, 1)), expected, rtol=1e-3, atol=1e-4)

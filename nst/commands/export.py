@@ -56,7 +56,7 @@ def export(config: ExportConfig) -> str:
     model, opset = onnx_model(
         checkpoint.net,
         code,
-        checkpoint.codes[:1],
+        checkpoint.code(0),
         style.identity_weight(config.strength),
         size,
         metadata,

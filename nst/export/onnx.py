@@ -38,7 +38,7 @@ def onnx_model(
     Takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives `stylized`, alike.
 
     Args:
-        code, identity: (1, D), as in `forward.stylize`.
+        code, identity: (1, D), or (1, D + W) with kernels, as in `forward.stylize`.
         identity_weight: with a weight the net is run twice.
         size: the only one that it takes, for runtimes that need to know it; None takes any from
             16 pixels, and any batch.
@@ -68,6 +68,7 @@ def _painted(
     graph: Graph, net: TransformerNet, code: Tensor, image: str, size: str | Tensor
 ) -> str:
     """Add what `TransformerNet.forward` does to an image of this size (2,)."""
+    net, code = net.with_kernels(code)
     affine = affine_steps(code, net.norm_channels)
 
     def norm(x: str) -> str:

@@ -43,6 +43,8 @@ class Checkpoint:
         encoder: predicts the code of any picture; None where none was trained.
         scales: the style scales that codes were learned at, rising: 2 is a brush twice as wide.
         scaled_codes: (S, K, D), the codes at each of `scales`; None where 1 is the only one.
+        kernels: (K, W), what each style adds to the net's convolutions, at every scale; None where
+            all styles have the same.
     """
 
     net: TransformerNet
@@ -53,6 +55,18 @@ class Checkpoint:
     encoder: StyleEncoder | None = None
     scales: tuple[float, ...] = (1.0,)
     scaled_codes: Tensor | None = None
+    kernels: Tensor | None = None
+
+    def code(self, row: int) -> Tensor:
+        """Return all that a style is painted with: its code (1, D), or (1, D + W) with kernels."""
+        return self.whole(self.codes[row][None], None if self.kernels is None else self.kernels[row])
+
+    def whole(self, code: Tensor, kernels: Tensor | None = None) -> Tensor:
+        """Return a code (1, D) as long as all of this checkpoint: with kernels (W,), or zeros."""
+        if self.kernels is None:
+            return code
+        kernels = torch.zeros_like(self.kernels[0]) if kernels is None else kernels
+        return torch.cat([code, kernels[None]], 1)
 
     @property
     def detail(self) -> float:
@@ -93,6 +107,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint, dtype=torch.float32) -> 
     tensors["codes"] = checkpoint.codes
     if checkpoint.scaled_codes is not None:
         tensors["scaled_codes"] = checkpoint.scaled_codes
+    if checkpoint.kernels is not None:
+        tensors["kernels"] = checkpoint.kernels
     encoder = checkpoint.encoder
     if encoder:
         tensors |= {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
@@ -142,6 +158,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             tuple(description["widths"]), description["blocks"], description.get("unshuffle", 1)
         )
         codes, scaled = tensors.pop("codes"), tensors.pop("scaled_codes", None)
+        kernels = tensors.pop("kernels", None)
         scales = tuple(description.get("scales", (1.0,)))
         net.load_state_dict(_part(tensors, "net."))
         encoder = None
@@ -154,10 +171,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     fits = all(shape == (len(styles), net.code_length) for shape in shapes)
     fits = fits and len(scales) == (1 if scaled is None else len(scaled))
     fits = fits and list(scales) == sorted(set(scales)) and scales[0] > 0
+    fits = fits and (kernels is None or kernels.shape == (len(styles), net.kernels_length))
     if not fits or styles[:1] != (IDENTITY,):
         raise InputError(f"{path} has codes that do not fit its styles: train it again")
     net.eval().requires_grad_(False)
-    return Checkpoint(net, codes, styles, training, pictures, encoder, scales, scaled)
+    return Checkpoint(net, codes, styles, training, pictures, encoder, scales, scaled, kernels)
 
 
 def styles_in(path: str | Path) -> list[str]:

@@ -9,6 +9,10 @@ et al. 2016), a sigmoid at the end, and style weights that may be a map, so that
 each region in a style of its own. Instance norm is written as group norm with one group a channel:
 the same maths, but it keeps channels-last memory, which is what a CPU's convolutions want.
 
+A code may bring more: what its style adds to the weights of the convolutions, so that each has the
+strokes of a net of its own. Sums of such codes mix the weights, as Wang et al., "Deep Network
+Interpolation for Continuous Imagery Effect Transition", 2019: nets that began as one can be mixed.
+
 With `unshuffle=2` the net is made for processors: the image enters as 2x2 blocks of pixels (Shi et
 al., "Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
 Neural Network", 2016), so that each stage works at half the resolution, a quarter of the cost, and
@@ -16,7 +20,8 @@ sees twice as far: larger strokes. The first stage's map is added again before t
 for the edges that an eighth of the resolution has lost.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import cast
 
 import torch
@@ -80,6 +85,11 @@ class TransformerNet(nn.Module):
         """D: a scale and a shift for each channel of each norm."""
         return 2 * sum(self.norm_channels)
 
+    @property
+    def kernels_length(self) -> int:
+        """W: by how much a code that brings kernels too is longer; the count of the weights."""
+        return sum(parameter.numel() for parameter in self._weights())
+
     def plain_code(self) -> Tensor:
         """Return the code (D,) whose scales are 1 and shifts 0."""
         half = self.code_length // 2
@@ -105,16 +115,18 @@ class TransformerNet(nn.Module):
 
         Args:
             image: (1, 3, H, W).
-            codes: (K, D).
+            codes: (K, D), or (K, D + W) with kernels.
 
         Returns:
             (K, D): 1 / deviation in the place of each scale, mean / deviation in that of the shift.
         """
-        whole = codes.new_ones(1, 1)
-        norms = [_Norms(code[None], whole, self.norm_channels, self.stride) for code in codes]
-        for each in norms:
-            self._paint(image, each)
-        return torch.stack([each.statistics() for each in norms])
+        found = []
+        for code in codes.split(1):
+            affine, kernels = self.parted(code)
+            norms = _Norms(affine, codes.new_ones(1, 1), self.norm_channels, self.stride)
+            self._paint(image, norms, self.weights_with(kernels))
+            found.append(norms.statistics())
+        return torch.stack(found)
 
     def forward(self, image: Tensor, codes: Tensor, weights: Tensor) -> Tensor:
         """Stylize.
@@ -123,7 +135,8 @@ class TransformerNet(nn.Module):
 
         Args:
             image: (N, 3, H, W), any size from 16 pixels.
-            codes: (K, D); with a map of weights those that `folded` gives.
+            codes: (K, D), or (K, D + W) with kernels; with a map of weights those that `folded`
+                gives. With kernels, each style of a map takes a pass of its own.
             weights: (N, K) or, as a map, (N, K, H, W), sum 1 over K.
 
         Returns:
@@ -140,42 +153,123 @@ class TransformerNet(nn.Module):
         Their sides are those of the image divided by `stride`, rounded up.
         """
         self._check(image, codes, weights)
-        return self._paint(image, _Norms(codes, weights, self.norm_channels, self.stride))
+        affine, kernels = self.parted(codes)
+        if kernels is None:
+            norms = _Norms(affine, weights, self.norm_channels, self.stride)
+            return self._paint(image, norms, self.weights_with(None))
+        if weights.ndim == 4:
+            return self._paint_regions(image, codes, weights)
+        if len(codes) > 1 and len(image) > 1:
+            each = zip(image.split(1), weights.split(1), strict=True)
+            painted, encoded = zip(*(self.paint(x, codes, w) for x, w in each), strict=True)
+            return torch.cat(painted), torch.cat(encoded)
+        mixed = codes if len(codes) == 1 else weights @ codes
+        affine, kernels = self.parted(mixed)
+        norms = _Norms(affine, weights.sum(1, keepdim=True), self.norm_channels, self.stride)
+        return self._paint(image, norms, self.weights_with(kernels))
 
-    def _paint(self, image: Tensor, norms: "_Norms") -> tuple[Tensor, Tensor]:
+    def parted(self, codes: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return what codes say of the norms (K, D) and, if anything, of the kernels (K, W)."""
+        affine, kernels = codes[:, : self.code_length], codes[:, self.code_length :]
+        return affine, kernels if kernels.shape[1] else None
+
+    def weights_with(self, kernels: Tensor | None) -> list[Tensor]:
+        """Return the convolutions' weights in their order, then the last one's bias.
+
+        Args:
+            kernels: (1, W), what is added to them; None is nothing.
+        """
+        weights = self._weights()
+        if kernels is None:
+            return weights
+        parts = kernels[0].split([weight.numel() for weight in weights])
+        pairs = zip(weights, parts, strict=True)
+        return [weight + part.view(weight.shape) for weight, part in pairs]
+
+    @torch.no_grad()
+    def with_kernels(self, code: Tensor) -> tuple["TransformerNet", Tensor]:
+        """Return a net that has the kernels of a code (1, D + W), and what is left of that (1, D).
+
+        Of a code without kernels, a copy of the net.
+        """
+        affine, kernels = self.parted(code)
+        net = deepcopy(self)
+        for own, weight in zip(net._weights(), self.weights_with(kernels), strict=True):
+            own.copy_(weight)
+        return net, affine
+
+    def _weights(self) -> list[Tensor]:
+        convolutions = [*self.encoder, *self.residual, *self.decoder, self.output]
+        return [*(cast(Tensor, each.weight) for each in convolutions), self.output.bias]
+
+    def _paint_regions(self, image: Tensor, codes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Paint each style where it is, in a pass of its own, and mix the results by their map."""
+        painted = torch.zeros_like(image, memory_format=torch.channels_last)
+        size = tuple(-(-side // self.stride) for side in size_of(image))
+        encoded = image.new_zeros(len(image), self.widths[-1], *size)
+        for code, share in zip(codes.split(1), weights.split(1, 1), strict=True):
+            place = _box(share, self.stride, self._reach)
+            if place is None:
+                continue
+            rows, columns = place
+            inner = tuple(
+                slice(side.start // self.stride, -(-side.stop // self.stride)) for side in place
+            )
+            affine, kernels = self.parted(code)
+            norms = _Norms(affine, None, self.norm_channels, self.stride)
+            part, features = self._paint(image[..., rows, columns], norms, self.weights_with(kernels))
+            share = share[..., rows, columns].to(part.dtype)
+            painted[..., rows, columns] += part * share
+            small = F.adaptive_avg_pool2d(share, features.shape[-2:])
+            encoded[(..., *inner)] += features * small
+        return painted, encoded
+
+    @property
+    def _reach(self) -> int:
+        """Pixels within which the image decides what becomes of a pixel, folded norms given."""
+        u = self.unshuffle
+        margin = KERNELS[u] // 2
+        return u * (margin + 1 + 2) + self.stride * 2 * self.blocks + u * (4 + 2 + margin)
+
+    def _paint(
+        self, image: Tensor, norms: "_Norms", weights: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
         height, width = image.shape[-2:]
-        x = self._entered(pad_to_multiple(image, self.stride))
+        *kernels, bias = weights
+        kernel = iter(kernels)
+        x = self._entered(pad_to_multiple(image, self.stride), next(kernel))
         stages = [F.relu_(norms(x))]
-        for convolution in self.encoder[1:]:
-            stages.append(F.relu_(norms(_reflected_convolution(stages[-1], convolution))))
+        for _ in self.encoder[1:]:
+            stages.append(F.relu_(norms(_reflected_convolution(stages[-1], next(kernel), 2))))
         x = stages[-1]
-        for first, second in zip(self.residual[::2], self.residual[1::2], strict=True):
-            y = F.relu_(norms(_reflected_convolution(x, first)))
-            x = x + norms(_reflected_convolution(y, second))
-        for convolution in self.decoder:
-            x = F.relu_(norms(_doubled_convolution(x, convolution)))
+        for _ in range(self.blocks):
+            y = F.relu_(norms(_reflected_convolution(x, next(kernel))))
+            x = x + norms(_reflected_convolution(y, next(kernel)))
+        for _ in self.decoder:
+            x = F.relu_(norms(_doubled_convolution(x, next(kernel))))
         if self.unshuffle > 1:
-            x = _subpixel_convolution(x + stages[0], self.output, self.unshuffle)
+            x = _subpixel_convolution(x + stages[0], next(kernel), bias, self.unshuffle)
         else:
-            x = _output_convolution(x, self.output)
+            x = _output_convolution(x, next(kernel), bias)
         return torch.sigmoid(x)[..., :height, :width], stages[-1]
 
-    def _entered(self, image: Tensor) -> Tensor:
+    def _entered(self, image: Tensor, weight: Tensor) -> Tensor:
         """Return the first convolution of an image brought to [-1, 1]."""
-        first = cast(nn.Conv2d, self.encoder[0])
         if self.unshuffle == 1:
             x = image.contiguous(memory_format=torch.channels_last) * 2 - 1
-            return _reflected_convolution(x, first)
+            return _reflected_convolution(x, weight)
         # 2 x - 1 costs less on the weights than on the image.
-        weight, bias = 2 * first.weight, -first.weight.sum((1, 2, 3))
+        doubled, bias = 2 * weight, -weight.sum((1, 2, 3))
         x = F.pixel_unshuffle(image, self.unshuffle).contiguous(memory_format=torch.channels_last)
-        x = F.pad(x, (first.kernel_size[0] // 2,) * 4, mode="reflect")
-        return F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype))
+        x = F.pad(x, (weight.shape[-1] // 2,) * 4, mode="reflect")
+        return F.conv2d(x, doubled.to(x.dtype), bias.to(x.dtype))
 
     def _check(self, image: Tensor, codes: Tensor, weights: Tensor) -> None:
-        if codes.ndim != 2 or codes.shape[1] != self.code_length:
+        lengths = (self.code_length, self.code_length + self.kernels_length)
+        if codes.ndim != 2 or codes.shape[1] not in lengths:
             raise ValueError(
-                f"codes have the shape {tuple(codes.shape)}; this net needs (K, {self.code_length})"
+                f"codes have the shape {tuple(codes.shape)}; this net needs (K, {lengths[0]}), "
+                f"or (K, {lengths[1]}) with kernels"
             )
         expected = (len(image), len(codes))
         whole = tuple(weights.shape) == expected
@@ -187,9 +281,10 @@ class TransformerNet(nn.Module):
 
 
 def with_statistics(codes: Tensor, statistics: Tensor) -> Tensor:
-    """Return the codes (K, D) of norms whose statistics (K, D) are known, see `folded`."""
-    (scales, shifts), (inverses, means) = codes.chunk(2, 1), statistics.chunk(2, 1)
-    return torch.cat([scales * inverses, shifts - scales * means], 1)
+    """Return the codes of norms whose statistics (K, D) are known, see `folded`."""
+    affine, kernels = codes[:, : statistics.shape[1]], codes[:, statistics.shape[1] :]
+    (scales, shifts), (inverses, means) = affine.chunk(2, 1), statistics.chunk(2, 1)
+    return torch.cat([scales * inverses, shifts - scales * means, kernels], 1)
 
 
 def affine_steps(codes: Tensor, channels: list[int]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -223,18 +318,22 @@ def shuffled_weight(weight: Tensor) -> Tensor:
 class _Norms:
     """The norms of one pass, called in their order: each takes its part of the codes.
 
-    A weight map is pooled to the resolution of the layer that asks for it, once for each.
+    A weight map is pooled to the resolution of the layer that asks for it, once for each. Without
+    weights there is one folded code (1, D) for all of the image.
     """
 
-    def __init__(self, codes: Tensor, weights: Tensor, channels: list[int], stride: int):
+    def __init__(self, codes: Tensor, weights: Tensor | None, channels: list[int], stride: int):
         self.affine = affine_steps(codes, channels)
-        self.mapped = weights.ndim == 4
+        self.mapped = weights is not None and weights.ndim == 4
         self.weights = pad_to_multiple(weights, stride) if self.mapped else weights
         self.pooled: dict[int, Tensor] = {}
         self.found: list[tuple[Tensor, Tensor]] = []
 
     def __call__(self, x: Tensor) -> Tensor:
         scale, shift = next(self.affine)
+        if self.weights is None:
+            scale, shift = (part[..., None, None].to(x.dtype) for part in (scale, shift))
+            return torch.addcmul(shift, x, scale)
         if self.mapped:
             weights = self._pooled_to(x)
             maps = (weights @ part.to(x.dtype) for part in (shift, scale))
@@ -283,28 +382,45 @@ def _normed(x: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor, Te
     return F.group_norm(x, channels, scale, shift, EPSILON), mean, inverse
 
 
-def _reflected_convolution(x: Tensor, convolution: nn.Conv2d) -> Tensor:
-    margin = convolution.kernel_size[0] // 2
-    x = F.pad(x, (margin,) * 4, mode="reflect")
-    return F.conv2d(x, convolution.weight.to(x.dtype), stride=convolution.stride)
+def _box(share: Tensor, stride: int, reach: int) -> tuple[slice, slice] | None:
+    """Return rows and columns that hold a style's share (N, 1, H, W) and what decides about it.
+
+    Multiples of `stride`, or the edges; None where there is no share. A GPU would have to finish
+    all it was given before it could answer; there it is everything.
+    """
+    sides = size_of(share)
+    if share.device.type != "cpu":
+        return slice(0, sides[0]), slice(0, sides[1])
+    seen = share.amax((0, 1)) > 0
+    box = []
+    for axis, side in enumerate(sides):
+        found = seen.any(1 - axis).nonzero()
+        if not len(found):
+            return None
+        first = (int(found[0]) - reach) // stride * stride
+        last = -(-(int(found[-1]) + 1 + reach) // stride) * stride
+        box.append(slice(max(0, first), min(side, last)))
+    return box[0], box[1]
 
 
-def _doubled_convolution(x: Tensor, convolution: nn.Conv2d) -> Tensor:
+def _reflected_convolution(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
+    x = F.pad(x, (weight.shape[-1] // 2,) * 4, mode="reflect")
+    return F.conv2d(x, weight.to(x.dtype), stride=stride)
+
+
+def _doubled_convolution(x: Tensor, weight: Tensor) -> Tensor:
     """Double by repetition, then convolve (3x3, reflected), as one transposed convolution.
 
     Reflection after doubling is repetition before it.
     """
-    weight = doubled_weight(convolution.weight)
     x = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    return F.conv_transpose2d(x, weight.to(x.dtype), stride=2, padding=3)
+    return F.conv_transpose2d(x, doubled_weight(weight).to(x.dtype), stride=2, padding=3)
 
 
-def _subpixel_convolution(x: Tensor, convolution: nn.Conv2d, factor: int) -> Tensor:
+def _subpixel_convolution(x: Tensor, weight: Tensor, bias: Tensor, factor: int) -> Tensor:
     """Convolve (reflected) to the factor x factor pixels of each block, and put them in place."""
-    margin = convolution.kernel_size[0] // 2
-    x = F.pad(x, (margin,) * 4, mode="reflect")
-    x = F.conv2d(x, convolution.weight.to(x.dtype), convolution.bias.to(x.dtype))
-    return F.pixel_shuffle(x, factor)
+    x = F.pad(x, (weight.shape[-1] // 2,) * 4, mode="reflect")
+    return F.pixel_shuffle(F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype)), factor)
 
 
 def _equal_subpixels(convolution: nn.Conv2d, factor: int) -> None:
@@ -317,14 +433,13 @@ def _equal_subpixels(convolution: nn.Conv2d, factor: int) -> None:
             parameter.copy_(parameter[:: factor**2].repeat_interleave(factor**2, 0))
 
 
-def _output_convolution(x: Tensor, convolution: nn.Conv2d) -> Tensor:
+def _output_convolution(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Convolve 9x9 to three channels, as 10x10 with stride 2 to twelve and a pixel shuffle.
 
     Exactly the same map, about three times faster on a CPU: three output channels leave its vector
     units idle, twelve do not.
     """
-    weight = shuffled_weight(convolution.weight)
-    bias = convolution.bias.repeat_interleave(4)
+    weight, bias = shuffled_weight(weight), bias.repeat_interleave(4)
     x = F.pad(x, (4, 4, 4, 4), mode="reflect")
     x = F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype), stride=2)
     return F.pixel_shuffle(x, 2)

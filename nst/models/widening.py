@@ -6,12 +6,13 @@ from torch import Tensor
 from nst.models.transformer_net import TransformerNet
 
 
-def widened(net: TransformerNet, codes: Tensor, factor: int) -> tuple[TransformerNet, Tensor]:
-    """Return a net with `factor` times the widths, and its codes, that paints the same pictures.
+def widened(net: TransformerNet, factor: int) -> TransformerNet:
+    """Return a net with `factor` times the widths that paints the same pictures.
 
-    Each channel is repeated and what reads it is divided (Chen et al., "Net2Net", 2016, section
-    2.3). The fractions differ a little from channel to channel, so that training takes the copies
-    apart; as the copies are equal at first, only their sum matters.
+    With codes whose numbers are each repeated. Each channel is repeated and what reads it is
+    divided (Chen et al., "Net2Net", 2016, section 2.3). The fractions differ a little from channel
+    to channel, so that training takes the copies apart; as the copies are equal at first, only
+    their sum matters.
     """
     widths = tuple(factor * width for width in net.widths)
     wide = TransformerNet(widths, net.blocks, net.unshuffle)
@@ -34,4 +35,18 @@ def widened(net: TransformerNet, codes: Tensor, factor: int) -> tuple[Transforme
         else:
             state[name] = widen(value, inputs=name != "encoder.0.weight", outputs=not last)
     wide.load_state_dict(state)
-    return wide, codes.repeat_interleave(factor, 1)
+    return wide
+
+
+def widened_kernels(net: TransformerNet, kernels: Tensor, factor: int) -> Tensor:
+    """Return what styles add to the widened net, (K, W'), of what they add to the net, (K, W)."""
+    nothing, rows = net.plain_code(), []
+    shared = _flat(widened(net, factor))
+    for row in kernels:
+        own, _ = net.with_kernels(torch.cat([nothing, row])[None])
+        rows.append(_flat(widened(own, factor)) - shared)
+    return torch.stack(rows)
+
+
+def _flat(net: TransformerNet) -> Tensor:
+    return torch.cat([weight.detach().flatten() for weight in net.weights_with(None)])

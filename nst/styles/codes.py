@@ -57,7 +57,7 @@ def style_code(
     scale: float = 1.0,
     tune: Tune | None = None,
 ) -> Tensor:
-    """Return the code (1, D) of a style; None takes the checkpoint's first.
+    """Return the code of a style, see `Checkpoint.code`; None takes the checkpoint's first.
 
     Blends and strengths are weighted sums of codes: the strength interpolates from the identity's
     code to the style's.
@@ -102,16 +102,16 @@ def style_codes(
 
 
 def _named_code(checkpoint: Checkpoint, name: str) -> Tensor:
-    """Return the code (1, D) of one of a checkpoint's own styles."""
+    """Return the code of one of a checkpoint's own styles."""
     row = row_of(checkpoint, IDENTITY if name == ORIGINAL else name)
     if row is None:
         names = ", ".join(names_of(checkpoint)) or "none of its own, give a picture's path"
         raise InputError(f"no style {name!r}; there are: {names}")
-    return checkpoint.codes[row][None]
+    return checkpoint.code(row)
 
 
 def _picture_code(checkpoint: Checkpoint, path: Path, scale: float, tune: Tune | None) -> Tensor:
-    """Return the code (1, D) that the encoder predicts for a picture, tuned."""
+    """Return the code that the encoder predicts for a picture, tuned."""
     if checkpoint.encoder is None:
         raise InputError(
             f"this checkpoint knows its own styles only, not {path}: leave --checkpoint out, "
@@ -120,4 +120,4 @@ def _picture_code(checkpoint: Checkpoint, path: Path, scale: float, tune: Tune |
     picture = load_style(path, round(STYLE_SIDE * scale))
     with torch.no_grad():
         code = checkpoint.encoder(picture)
-    return tune(picture, code) if tune else code
+    return checkpoint.whole(tune(picture, code) if tune else code)

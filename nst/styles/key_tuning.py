@@ -8,7 +8,6 @@ teaches it too, on the frames where that is known.
 """
 
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -58,7 +57,7 @@ def tune_net(
 
     Args:
         net: in float32; tuned on its device.
-        codes: (C, D), to begin from the one that comes nearest to the keys.
+        codes: (C, D), or (C, D + W) with kernels, to begin from the one nearest to the keys.
         keys: K of them.
         others: frames between, whose targets are the keys warped.
         seed: of the patches' places.
@@ -68,10 +67,10 @@ def tune_net(
         `TransformerNet.folded`.
     """
     device = net.output.weight.device
-    net = deepcopy(net).train().requires_grad_(True)
     vgg = SmallVGGFeatures().to(device)
     generator = torch.Generator().manual_seed(seed)
-    code = _nearest(net, codes.to(device), keys[0])
+    net, code = net.with_kernels(_nearest(net, codes.to(device), keys[0]))
+    net = net.train().requires_grad_(True)
     statistics = torch.cat([net.statistics(key.frame.to(device), code) for key in keys])
     found = code.repeat(len(keys), 1).requires_grad_()
     optimizer = torch.optim.Adam(
@@ -96,7 +95,7 @@ def tune_net(
 
 @torch.no_grad()
 def _nearest(net: TransformerNet, codes: Tensor, key: Example) -> Tensor:
-    """Return the code (1, D) with which the net comes nearest to a key."""
+    """Return the code with which the net comes nearest to a key."""
     frame, target, known = (x.to(codes.device) for x in (key.frame, key.target, key.known))
     errors = []
     for code in codes:

@@ -160,7 +160,8 @@ class FoldedCodes:
         self.codes = now
         image = image.to(self.dtype)
         if anew or self._found is None:
-            self._found, self._bias = torch.empty_like(now), torch.empty_like(now)
+            self._found = now.new_empty(len(now), self.net.code_length)
+            self._bias = torch.empty_like(self._found)
             self._time = self._turn = 0
             self._measure(image, range(len(now)))
             return self._folded

@@ -39,8 +39,9 @@ def learned(
         examples = [
             Example(key.frame, key.image, key.known, keys.weights(key.number)) for key in keys.keys
         ]
+        codes = torch.cat([checkpoint.code(row) for row in range(len(checkpoint.styles))])
         net, codes = tune_net(
-            exact, checkpoint.codes, examples, _lessons(config, keys), config.keyframe_steps,
+            exact, codes, examples, _lessons(config, keys), config.keyframe_steps,
             on_progress=on_progress,
         )  # fmt: skip
         known = {f"net.{name}": value for name, value in net.state_dict().items()}

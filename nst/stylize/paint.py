@@ -260,11 +260,11 @@ def mix_paint(
     if grows or styles.scale:
         tuner = None if grows else tune
         at_scales = [_key_codes(checkpoint, styles, config.strength, s, tuner)[0] for s in scales]
-        identities = [checkpoint.at_scale(s).codes[:1] for s in scales]
+        identities = [checkpoint.at_scale(s).code(0) for s in scales]
         pairs = zip(at_scales, identities, strict=True)
         scaled = torch.stack([torch.cat(pair) for pair in pairs]).to(device)
     net = net or placed(checkpoint.net, device, dtype)
-    identity = checkpoint.codes[:1].to(device)
+    identity = checkpoint.code(0).to(device)
     # On the device, but for the frequent 0: that is to be known without waiting for a GPU.
     weight = weights.to(device) if weights.any() else 0.0
     detail = checkpoint.detail if config.detail is None else config.detail

@@ -142,7 +142,7 @@ class Samples(Dataset):
         contents: from `load_contents`.
         styles: how many targets there are beside the identity.
         identity_fraction: chance that a sample takes the identity.
-        group: so many successive places have one style.
+        together: all samples of a step have one style.
     """
 
     def __init__(
@@ -152,10 +152,10 @@ class Samples(Dataset):
         styles: int,
         identity_fraction: float,
         seed: int,
-        group: int = 1,
+        together: bool = False,
     ):
         self.contents, self.size, self.styles = contents, size, styles
-        self.identity_fraction, self.seed, self.group = identity_fraction, seed, group
+        self.identity_fraction, self.seed, self.together = identity_fraction, seed, together
 
     def __getitem__(self, address: tuple[int, int]) -> tuple[Tensor, int]:
         random = np.random.default_rng((self.seed, *address))
@@ -168,7 +168,7 @@ class Samples(Dataset):
         return torch.from_numpy(np.stack([crop, after])).permute(0, 3, 1, 2), self._style(*address)
 
     def _style(self, step: int, place: int) -> int:
-        random = np.random.default_rng((self.seed, step, place // self.group, 2))
+        random = np.random.default_rng((self.seed, step, 0 if self.together else place, 2))
         if random.random() < self.identity_fraction:
             return 0
         return 1 + int(random.integers(self.styles))

@@ -33,10 +33,10 @@ def sum_over_processes(values: Tensor, world: int) -> None:
 
 
 def average_gradients(parameters: list[nn.Parameter], world: int) -> None:
-    """Give every process the mean of all processes' gradients."""
+    """Give every process the mean of all processes' gradients; all have the same ones."""
     if world == 1:
         return
-    gradients = [p.grad for p in parameters]
+    gradients = [p.grad for p in parameters if p.grad is not None]
     flat = torch.cat([g.flatten() for g in gradients])
     dist.all_reduce(flat)
     for g, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):

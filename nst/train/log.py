@@ -86,7 +86,8 @@ class TrainingLog:
         photos = photos.to(batch.codes.device)
         columns, similarity = [photos], True
         for i, (name, row) in enumerate(zip((IDENTITY, *self.styles), batch.weights, strict=True)):
-            painted = net(photos, batch.codes, row.expand(len(photos), -1))
+            code = row[None] @ batch.codes
+            painted = net(photos, code, code.new_ones(len(photos), 1))
             columns.append(painted)
             try:
                 pairs = zip(painted.split(1), photos.split(1), strict=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from nst.errors import InputError
 from nst.models.checkpoint import IDENTITY, Checkpoint, interpolated_codes, load_checkpoint
 from nst.models.transformer_net import TransformerNet
-from nst.models.widening import widened
+from nst.models.widening import widened, widened_kernels
 from nst.options.train import TrainConfig
 from nst.styles.pictures import load_style
 
@@ -81,10 +81,15 @@ def _continued(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
                 f"--widths is {config.widths}; --init-checkpoint has {given.net.widths}: "
                 "give a multiple"
             )
-        given.net, codes = widened(given.net, scaled.flatten(0, 1), factor)
-        scaled = codes.view(*scaled.shape[:2], -1)
+        narrow, given.net = given.net, widened(given.net, factor)
+        scaled = scaled.repeat_interleave(factor, 2)
+        if given.kernels is not None:
+            given.kernels = widened_kernels(narrow, given.kernels, factor)
     added = [name for name in files if name not in given.styles]
     scaled = torch.cat([scaled, *(_begun(given, scaled, files[n], config) for n in added)], 1)
+    kernels = given.kernels
+    if kernels is not None and added:
+        kernels = torch.cat([kernels, kernels[1:].mean(0).expand(len(added), -1)])
     history = {
         "init_checkpoint": Path(config.init_checkpoint).stem, "init_training": given.training
     }  # fmt: skip
@@ -99,6 +104,7 @@ def _continued(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
         kept,
         given.scales,
         scaled if len(scaled) > 1 else None,
+        None if config.any_style else kernels,
     )
 
 

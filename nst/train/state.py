@@ -128,6 +128,7 @@ def save(
         "progress": progress,
         "net": checkpoint.net.state_dict(),
         "codes": targets.codes.detach(),
+        "kernels": [kernels.detach() for kernels in targets.kernels],
         "encoder": checkpoint.encoder.state_dict() if checkpoint.encoder else None,
         "optimizer": optimizer.state_dict(),
         "random": torch.get_rng_state(),
@@ -149,6 +150,8 @@ def resume(config: TrainConfig, checkpoint: Checkpoint, targets, optimizer) -> t
             checkpoint.encoder.load_state_dict(state["encoder"])
         with torch.no_grad():
             targets.codes.copy_(state["codes"])
+            for own, kernels in zip(targets.kernels, state["kernels"], strict=True):
+                own.copy_(kernels)
         optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])
         return state["step"], state["progress"]

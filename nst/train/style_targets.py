@@ -34,7 +34,7 @@ class Batch:
     """What the N samples of a step are painted with and towards.
 
     Args:
-        codes: (R, D), all rows that are trained or predicted.
+        codes: (R, D), or (R, D + W) with kernels.
         weights: (N, R), how each sample mixes them; they sum to 1.
         style: (N,), 0 = the identity, else 1 + the row in `targets`.
         targets: moments of the style pictures' features.
@@ -50,6 +50,9 @@ class Batch:
 
 class StyleTable:
     """Styles known by name, with codes at each style scale and with targets computed once.
+
+    Each also has kernels, what it adds to the net's convolutions, for all scales. As those of one
+    style at a time can be in the net, all samples of a step have one style.
 
     There are targets at each scale and halfway between two, which are painted with the mean of
     both codes: so what lies between two scales is trained too.
@@ -71,7 +74,7 @@ class StyleTable:
         config = self.config
         fraction = 0.0 if config.only_codes else config.identity_fraction
         count = len(self.files) * len(self.levels)
-        return Samples(contents, config.crop_size, count, fraction, config.seed, self.group)
+        return Samples(contents, config.crop_size, count, fraction, config.seed, together=True)
 
     def prepare(self, checkpoint: Checkpoint, device: torch.device) -> list[dict]:
         """Put the codes on the device; return the optimizer's groups of what is trained here."""
@@ -83,7 +86,17 @@ class StyleTable:
         self.shape = scaled.shape
         self.codes = nn.Parameter(scaled.flatten(0, 1).to(device))
         self.mixing = self._mixing(checkpoint).to(device)
-        return [{"params": [self.codes], "scale": CODE_RATE}]
+        length, begun = checkpoint.net.kernels_length, checkpoint.kernels
+        self.kernels = [
+            nn.Parameter(torch.zeros(length) if begun is None else begun[row].clone())
+            for row in map(checkpoint.styles.index, self.names)
+        ]
+        for own in self.kernels:
+            own.data = own.data.to(device)
+        return [
+            {"params": [self.codes], "scale": CODE_RATE},
+            {"params": self.kernels, "scale": 1.0},
+        ]
 
     def _mixing(self, checkpoint: Checkpoint) -> Tensor:
         """Return (1 + T, R): the weights of the rows of `codes` for the identity and each target.
@@ -115,15 +128,26 @@ class StyleTable:
         return self._targets[1]
 
     def of_step(self, loss_net: LossNet, drawn: Tensor) -> Batch:
-        """Return what the samples of a step, drawn as styles (N,), are painted towards."""
+        """Return what the samples of a step, drawn as one style (N,), are painted towards."""
         style = drawn.to(self.codes.device)
-        targets = self.targets(loss_net)
-        return Batch(self.codes, self.mixing[style], style, targets, self.group)
+        code, weights = self._whole(int(drawn[0])), self.codes.new_ones(len(drawn), 1)
+        return Batch(code, weights, style, self.targets(loss_net), self.group)
+
+    def _whole(self, drawn: int) -> Tensor:
+        """Return all that a target is painted with (1, D + W)."""
+        code = self.mixing[drawn][None] @ self.codes
+        own = self.kernels[(drawn - 1) // len(self.levels)]
+        return torch.cat([code, (own if drawn else torch.zeros_like(own))[None]], 1)
 
     def finish(self, checkpoint: Checkpoint) -> None:
         """Write what was trained into the checkpoint."""
         codes = self.codes.detach().view(self.shape).clone()
         codes[:, 0] = codes[:, 0].mean(0)
+        if checkpoint.kernels is None:
+            length = checkpoint.net.kernels_length
+            checkpoint.kernels = torch.zeros(len(checkpoint.styles), length)
+        for name, own in zip(self.names, self.kernels, strict=True):
+            checkpoint.kernels[checkpoint.styles.index(name)] = own.detach().cpu()
         checkpoint.scales = self.config.style_scales
         checkpoint.scaled_codes = codes if len(codes) > 1 else None
         checkpoint.codes = codes[checkpoint.scales.index(1.0)]
@@ -138,7 +162,9 @@ class StyleTable:
         count = len(self.levels)
         middle = self.levels.index(1.0)
         rows = [0, *(1 + k * count + middle for k in range(len(self.names)))]
-        return self.of_step(loss_net, torch.tensor(rows))
+        codes = torch.cat([self._whole(row) for row in rows]).detach()
+        weights = torch.eye(len(rows)).to(codes)
+        return Batch(codes, weights, torch.tensor(rows), self.targets(loss_net), self.group)
 
 
 class AnyStyle:
@@ -148,6 +174,7 @@ class AnyStyle:
     """
 
     group = 1
+    kernels: tuple[Tensor, ...] = ()  # all pictures have the net's
 
     def __init__(self, config: TrainConfig):
         self.config = config
@@ -177,7 +204,7 @@ class AnyStyle:
             checkpoint.encoder.start_from(checkpoint.codes.mean(0))
         self.encoder = checkpoint.encoder.to(device).train().requires_grad_()
         checkpoint.styles, checkpoint.pictures = (IDENTITY,), {}
-        checkpoint.scales, checkpoint.scaled_codes = (1.0,), None
+        checkpoint.scales, checkpoint.scaled_codes, checkpoint.kernels = (1.0,), None, None
         self.codes = nn.Parameter(checkpoint.codes[:1].to(device))
         return [{"params": [self.codes, *self.encoder.parameters()], "scale": 1.0}]
 
