@@ -20,7 +20,8 @@ The conventions that every function keeps:
 - **To 8 bits**: round and clamp.
 - **Size** is `(height, width)`; a user's size is one number, `long_side`, in pixels.
 - **Mask**: `(N, 1, H, W)` in [0, 1], 1 = apply.
-- **Style code**: `(D,)`, all scales and shifts of a net's norms; **codes**: `(K, D)`.
+- **Style code**: `(D,)`, all scales and shifts of a net's norms; **codes**: `(K, D)`. With kernels,
+  what a style adds to the weights of the net's convolutions, it is `(D + W,)`.
 - **Style weights**: `(N, K)` for whole pictures or `(N, K, H, W)` for a map; they sum to 1 over K.
 - **Features**: `dict[str, Tensor]` with the keys `relu1_1` ... `relu5_4`.
 - **Gram matrix**: divided by C*H*W, in float32 whatever the autocast.

@@ -1,6 +1,7 @@
 """What several test files need: a net so small that it paints in a millisecond."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import films
@@ -34,6 +35,15 @@ def tiny() -> Checkpoint:
     noise = torch.randn(len(TINY_STYLES), net.code_length, generator=generator)
     codes = net.plain_code() + 0.5 * noise
     return Checkpoint(net.eval().requires_grad_(False), codes, TINY_STYLES)
+
+
+@pytest.fixture(scope="session")
+def stroked(tiny) -> Checkpoint:
+    """Return `tiny` with kernels of each style's own."""
+    generator = torch.Generator().manual_seed(2)
+    kernels = 0.1 * torch.randn(len(TINY_STYLES), tiny.net.kernels_length, generator=generator)
+    kernels[0] = 0
+    return replace(tiny, kernels=kernels)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -181,17 +182,41 @@ def test_tensors_that_are_not_the_nets_are_refused(tmp_path, checkpoint):
             load_checkpoint(path)
 
 
+def test_kernels_come_back_and_paint_as_the_net_they_make(tmp_path, checkpoint):
+    torch.manual_seed(4)
+    other = TransformerNet((4, 6, 8), 1)
+    pairs = zip(other.parameters(), checkpoint.net.parameters(), strict=True)
+    change = torch.cat([(theirs - ours).detach().flatten() for theirs, ours in pairs])
+    assert change.shape == (checkpoint.net.kernels_length,)
+    checkpoint.kernels = torch.stack([0 * change, change, -change])
+    path = tmp_path / "net.safetensors"
+    save_checkpoint(path, checkpoint)
+    loaded = load_checkpoint(path)
+    assert torch.equal(loaded.kernels, checkpoint.kernels)
+    assert torch.equal(loaded.at_scale(2.0).kernels, checkpoint.kernels)
+    image = torch.rand(1, 3, 20, 24)
+    with torch.no_grad():
+        found = loaded.net(image, loaded.code(1), torch.ones(1, 1))
+        expected = other(image, checkpoint.codes[1:2], torch.ones(1, 1))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    save_checkpoint(path, checkpoint, torch.float16)
+    assert torch.equal(load_checkpoint(path).kernels, checkpoint.kernels.half().float())
+    for wrong in (checkpoint.kernels[:2], checkpoint.kernels[:, 1:], checkpoint.kernels[0]):
+        save_checkpoint(path, replace(checkpoint, kernels=wrong))
+        with pytest.raises(InputError, match="do not fit its styles: train it again") as caught:
+            load_checkpoint(path)
+        assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["fast"])
 def test_shipped_nets_have_six_styles_that_differ_from_one_another(name):
     loaded = load_checkpoint(name)
     assert len(loaded.styles) >= 7 and len(set(loaded.styles)) == len(loaded.styles)
     image = resize(to_float(astronaut()[:256, 96:352].copy()), (64, 64))
     with torch.no_grad():
-        rows = torch.eye(len(loaded.styles)).split(1)
-        painted = [loaded.net(image, loaded.codes, row) for row in rows]
-        painted[0] = stylize(
-            loaded.net, image, loaded.codes[:1], torch.float32, loaded.codes[:1], 1
-        )
+        codes = [loaded.code(row) for row in range(len(loaded.styles))]
+        painted = [loaded.net(image, code, torch.ones(1, 1)) for code in codes]
+        painted[0] = stylize(loaded.net, image, codes[0], torch.float32, codes[0], 1)
     assert all(p.isfinite().all() for p in painted)
     # "Leave it alone" comes nearer to the picture than any style does.
     errors = [(p - image).square().mean().item() for p in painted]

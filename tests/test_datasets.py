@@ -75,6 +75,15 @@ def test_styles_and_the_identity_come_as_often_as_asked(photos):
     assert {never[step, 0][1] for step in range(100)} == {1, 2}
 
 
+def test_samples_of_a_step_take_one_style_together(photos):
+    samples = Samples(photos, 8, 3, 0.25, seed=0, together=True)
+    drawn = [{samples[step, place][1] for place in range(3)} for step in range(200)]
+    assert all(len(styles) == 1 for styles in drawn)
+    shares = np.bincount([styles.pop() for styles in drawn], minlength=4) / len(drawn)
+    assert np.abs(shares - 0.25).max() < 4 * (0.25 * 0.75 / 200) ** 0.5
+    assert not torch.equal(samples[0, 0][0], samples[0, 1][0])
+
+
 def test_samples_are_crops_of_the_size_asked_for(photos):
     crops, style = Samples(photos, 40, 3, 0.1, seed=0)[7, 1]
     assert crops.shape == (2, 3, 40, 40) and crops.dtype == torch.uint8

@@ -94,8 +94,11 @@ def test_pretending_catches_what_cuda_would(gpu):
 class TestNets:
     @pytest.mark.parametrize("unshuffle", [1, 2])
     @pytest.mark.parametrize("weights", ["one", "whole", "map"])
-    def test_transformer(self, gpu, unshuffle, weights):
+    @pytest.mark.parametrize("kernels", [False, True])
+    def test_transformer(self, gpu, unshuffle, weights, kernels):
         net, codes = random_net(unshuffle)
+        if kernels:
+            codes = torch.cat([codes, 0.05 * torch.randn(3, net.kernels_length)], 1)
         mixed = torch.tensor([[0.5, 0.3, 0.2], [0.0, 1.0, 0.0]])
         weights = {"one": mixed[:1], "whole": mixed, "map": weight_map(3)}[weights]
         content = torch.cat([image(n) for n in range(len(weights))])
@@ -399,6 +402,8 @@ class TestTraining:
         train(there)
         first, second = (load_checkpoint(c.output) for c in (config, there))
         assert (first.codes - second.codes).abs().mean() < 1e-4
+        if not config.any_style:
+            assert (first.kernels - second.kernels).abs().mean() < 1e-4
         for name, value in first.net.state_dict().items():
             assert (value - second.net.state_dict()[name]).abs().mean() < 1e-4, name
 

@@ -37,7 +37,7 @@ def photos(shape: tuple[int, ...]) -> Tensor:
 
 def ours(config: ExportConfig, checkpoint: Checkpoint, images: Tensor) -> np.ndarray:
     code, weight = style_codes(checkpoint, (style_of(config),), config.strength)
-    identity = checkpoint.codes[:1]
+    identity = checkpoint.code(0)
     rows = [
         stylize(checkpoint.net, image[None], code, torch.float32, identity, weight)
         for image in images
@@ -74,6 +74,19 @@ def test_another_runtime_paints_the_same_at_any_size_and_batch(tiny, tiny_path, 
         found, expected = theirs(loaded, images), ours(config, tiny, images)
         assert found.shape == shape and expected.std() > 0.01
         np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("style", ["scream", "wave*0.7+scream*0.3", "scream:0.5"])
+def test_kernels_are_baked_in(stroked, tmp_path, style):
+    save_checkpoint(tmp_path / "net.safetensors", stroked)
+    config = ExportConfig(
+        checkpoint=str(tmp_path / "net.safetensors"), style=style, output=tmp_path / "a.onnx"
+    )
+    export(config)
+    images = photos(SIZES[1])
+    expected = ours(config, stroked, images)
+    assert np.abs(expected - ours(config, replace(stroked, kernels=None), images)).max() > 0.05
+    np.testing.assert_allclose(theirs(session(config.output), images), expected, atol=1e-4)
 
 
 def test_the_shipped_net_keeps_its_word(tmp_path):

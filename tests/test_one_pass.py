@@ -117,6 +117,19 @@ class TestFoldedCodes:
             found = folds.follow(image, anew=True)
             torch.testing.assert_close(found, tiny.net.folded(image, tiny.codes))
 
+    def test_kernels_pass_through(self, stroked):
+        codes = torch.cat([stroked.code(row) for row in range(3)])
+        folds = FoldedCodes(stroked.net, codes, torch.float32)
+        first, second = self.images()
+        found = folds.follow(first, anew=True)
+        torch.testing.assert_close(found, stroked.net.folded(first, codes))
+        for k in range(3):  # as the norms of the net that has them
+            own, code = stroked.net.with_kernels(codes[k : k + 1])
+            affine, kernels = stroked.net.parted(found[k : k + 1])
+            torch.testing.assert_close(affine, own.folded(first, code))
+            assert torch.equal(kernels[0], stroked.kernels[k])
+        assert folds.follow(second, anew=False, codes=codes.flip(0)).shape == codes.shape
+
     def test_a_change_is_followed_bit_by_bit(self, tiny):
         before, after = self.images()
         folds = FoldedCodes(tiny.net, tiny.codes, torch.float32)
@@ -159,6 +172,20 @@ def test_a_small_region_of_a_shipped_net_has_its_own_style_and_no_seam():
     edge = (distance.abs() < 6)[:-1, :-1]
     limit = max(steps(picture)[edge].max() for picture in alone)
     assert steps(found)[edge].max() < 1.5 * limit
+
+
+def test_regions_with_kernels_are_the_pictures_of_each_net(stroked):
+    image = torch.rand(2, 3, 33, 250, generator=torch.Generator().manual_seed(5))
+    codes = torch.cat([stroked.code(row) for row in (1, 2)])
+    weights = torch.zeros(2, 2, 33, 250)
+    weights[:, 0, :, :120] = 1
+    weights[:, 1, :, 120:] = 1
+    for one, share in zip(image.split(1), weights.split(1), strict=True):
+        folded = stroked.net.folded(one, codes)
+        found = stylize(stroked.net, one, codes, torch.float32, stroked.code(0), 0.0, share, folded)
+        alone = [stylize(stroked.net, one, code, torch.float32) for code in codes.split(1)]
+        expected = torch.cat([alone[0][..., :120], alone[1][..., 120:]], -1)
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_a_map_of_one_style_gives_exactly_its_picture(tiny):

@@ -467,7 +467,7 @@ def test_a_queued_clip_is_painted(client, files, tmp_path):
 
 def test_a_lesson_is_a_command_of_its_own(files):
     lesson = new_lesson(files, "", [BARS], "folder", 5, device="cpu", precision="float32")
-    assert lesson.arguments[:3] == ["train", "--config", "new_style"]
+    assert lesson.arguments[:3] == ["train", "--config", "auto"]
     config, _ = parse(TrainConfig, None, lesson.arguments[1:])
     assert config.minutes == 5 and config.only_codes and config.output == lesson.output
     assert [p.name for p in config.style_dir.iterdir()] == ["bars.png"]

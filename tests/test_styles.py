@@ -213,6 +213,24 @@ def test_pictures_blend_by_their_weights_and_strength(any_style, two):
     assert share == pytest.approx(0.2)
 
 
+def test_a_picture_blends_with_a_style_that_has_kernels(any_style, stroked, two):
+    both = replace(any_style, styles=stroked.styles, codes=stroked.codes, kernels=stroked.kernels)
+    code = style_code(both, parse_style(f"{two[0]}*3+scream"))
+    affine, kernels = both.net.parted(code)
+    expected = 0.75 * predicted(any_style, two[0]) + 0.25 * stroked.codes[2:]
+    torch.testing.assert_close(affine, expected)
+    # The encoder's code is for the net as it is.
+    torch.testing.assert_close(kernels, 0.25 * stroked.kernels[2:])
+
+
+def test_kernels_blend_as_codes_do(stroked):
+    code = style_code(stroked, parse_style("wave*3+scream:0.5"))
+    affine, kernels = stroked.net.parted(code)
+    for found, rows in ((affine, stroked.codes), (kernels, stroked.kernels)):
+        torch.testing.assert_close(found[0], torch.tensor([0.5, 0.375, 0.125]) @ rows)
+    assert not stroked.code(0)[0, stroked.net.code_length :].any()
+
+
 def test_scale_enlarges_the_strokes(any_style, two):
     code, _ = chosen(config(style_path=two[:1], style_scale=0.5), any_style)
     torch.testing.assert_close(code, predicted(any_style, two[0], STYLE_SIDE // 2))

@@ -3,12 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nst.models.transformer_net import (
-    TransformerNet,
-    _doubled_convolution,
-    _Norms,
-    _output_convolution,
-)
+from nst.models.net_convolutions import doubled_convolution, output_convolution
+from nst.models.transformer_net import TransformerNet, _Norms
 from nst.models.widening import widened, widened_kernels
 
 WIDTHS, BLOCKS = (4, 6, 8), 2
@@ -286,7 +282,7 @@ def test_doubled_convolution_equals_repetition_mirror_and_convolution(size):
     x, convolution = torch.randn(2, 5, *size), nn.Conv2d(5, 4, 3, bias=False)
     doubled = F.interpolate(x, scale_factor=2, mode="nearest")
     expected = convolution(F.pad(doubled, (1, 1, 1, 1), mode="reflect"))
-    torch.testing.assert_close(_doubled_convolution(x, convolution.weight), expected)
+    torch.testing.assert_close(doubled_convolution(x, convolution.weight), expected)
 
 
 @pytest.mark.parametrize("size", [(6, 8), (16, 10)])
@@ -294,7 +290,7 @@ def test_output_convolution_equals_the_plain_one(size):
     torch.manual_seed(0)
     x, convolution = torch.randn(2, 5, *size), nn.Conv2d(5, 3, 9)
     expected = convolution(F.pad(x, (4, 4, 4, 4), mode="reflect"))
-    found = _output_convolution(x, convolution.weight, convolution.bias)
+    found = output_convolution(x, convolution.weight, convolution.bias)
     torch.testing.assert_close(found, expected)
 
 

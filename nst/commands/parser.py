@@ -50,10 +50,10 @@ def parse(
     file = included_recipe(recipe) if recipe else path and find_recipe(path)
     stored = read_toml(file, specs, source) if file else {}
     flags = {k: convert(v, specs[k], flag_of(k), typed=False) for k, v in flags.items()}
-    for name in flags:
+    off = {name for name, value in flags.items() if not value}
+    for name in flags.keys() - off:
         stored.pop(specs[name].metadata["instead_of"], None)
     # A flag that turns an option off does so with what a file says of those that need it.
-    off = {name for name, value in flags.items() if not value}
     stored = {k: v for k, v in stored.items() if specs[k].metadata["needs"] not in off}
     values = stored | flags
     if values.get("look"):

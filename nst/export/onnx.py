@@ -10,13 +10,8 @@ from torch import Tensor, nn
 
 from nst.core.tensors import fit_within
 from nst.export.graph import Graph
-from nst.models.transformer_net import (
-    EPSILON,
-    TransformerNet,
-    affine_steps,
-    doubled_weight,
-    shuffled_weight,
-)
+from nst.models.net_convolutions import doubled_weight, shuffled_weight
+from nst.models.transformer_net import EPSILON, TransformerNet, affine_steps
 from nst.stylize.forward import MIN_SIDE, SMALL_SIDE
 
 # What a net's pass needs; and the resize with antialiasing, which the identity's correction needs.

@@ -59,7 +59,9 @@ class Checkpoint:
 
     def code(self, row: int) -> Tensor:
         """Return all that a style is painted with: its code (1, D), or (1, D + W) with kernels."""
-        return self.whole(self.codes[row][None], None if self.kernels is None else self.kernels[row])
+        return self.whole(
+            self.codes[row][None], None if self.kernels is None else self.kernels[row]
+        )
 
     def whole(self, code: Tensor, kernels: Tensor | None = None) -> Tensor:
         """Return a code (1, D) as long as all of this checkpoint: with kernels (W,), or zeros."""

@@ -29,6 +29,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nst.core.tensors import pad_to_multiple, size_of
+from nst.models.net_convolutions import (
+    doubled_convolution,
+    equal_subpixels,
+    output_convolution,
+    reflected_convolution,
+    subpixel_convolution,
+)
 
 EPSILON = 1e-5  # added to the variance in norms
 # Side of the first and the last convolution, by `unshuffle`: 5 blocks of 2x2 pixels see 10.
@@ -71,7 +78,7 @@ class TransformerNet(nn.Module):
         )
         self.output = nn.Conv2d(first, pixels, kernel)
         if unshuffle > 1:
-            _equal_subpixels(self.output, unshuffle)
+            equal_subpixels(self.output, unshuffle)
         self.norm_channels = [first, second, third] + [third] * (2 * blocks) + [second, first]
         self.to(memory_format=torch.channels_last)
 
@@ -202,7 +209,9 @@ class TransformerNet(nn.Module):
         convolutions = [*self.encoder, *self.residual, *self.decoder, self.output]
         return [*(cast(Tensor, each.weight) for each in convolutions), self.output.bias]
 
-    def _paint_regions(self, image: Tensor, codes: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    def _paint_regions(
+        self, image: Tensor, codes: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Paint each style where it is, in a pass of its own, and mix the results by their map."""
         painted = torch.zeros_like(image, memory_format=torch.channels_last)
         size = tuple(-(-side // self.stride) for side in size_of(image))
@@ -212,16 +221,17 @@ class TransformerNet(nn.Module):
             if place is None:
                 continue
             rows, columns = place
-            inner = tuple(
-                slice(side.start // self.stride, -(-side.stop // self.stride)) for side in place
-            )
             affine, kernels = self.parted(code)
             norms = _Norms(affine, None, self.norm_channels, self.stride)
-            part, features = self._paint(image[..., rows, columns], norms, self.weights_with(kernels))
+            part, features = self._paint(
+                image[..., rows, columns], norms, self.weights_with(kernels)
+            )
             share = share[..., rows, columns].to(part.dtype)
             painted[..., rows, columns] += part * share
             small = F.adaptive_avg_pool2d(share, features.shape[-2:])
-            encoded[(..., *inner)] += features * small
+            top, left = rows.start // self.stride, columns.start // self.stride
+            height, width = size_of(small)
+            encoded[..., top : top + height, left : left + width] += features * small
         return painted, encoded
 
     @property
@@ -240,24 +250,24 @@ class TransformerNet(nn.Module):
         x = self._entered(pad_to_multiple(image, self.stride), next(kernel))
         stages = [F.relu_(norms(x))]
         for _ in self.encoder[1:]:
-            stages.append(F.relu_(norms(_reflected_convolution(stages[-1], next(kernel), 2))))
+            stages.append(F.relu_(norms(reflected_convolution(stages[-1], next(kernel), 2))))
         x = stages[-1]
         for _ in range(self.blocks):
-            y = F.relu_(norms(_reflected_convolution(x, next(kernel))))
-            x = x + norms(_reflected_convolution(y, next(kernel)))
+            y = F.relu_(norms(reflected_convolution(x, next(kernel))))
+            x = x + norms(reflected_convolution(y, next(kernel)))
         for _ in self.decoder:
-            x = F.relu_(norms(_doubled_convolution(x, next(kernel))))
+            x = F.relu_(norms(doubled_convolution(x, next(kernel))))
         if self.unshuffle > 1:
-            x = _subpixel_convolution(x + stages[0], next(kernel), bias, self.unshuffle)
+            x = subpixel_convolution(x + stages[0], next(kernel), bias, self.unshuffle)
         else:
-            x = _output_convolution(x, next(kernel), bias)
+            x = output_convolution(x, next(kernel), bias)
         return torch.sigmoid(x)[..., :height, :width], stages[-1]
 
     def _entered(self, image: Tensor, weight: Tensor) -> Tensor:
         """Return the first convolution of an image brought to [-1, 1]."""
         if self.unshuffle == 1:
             x = image.contiguous(memory_format=torch.channels_last) * 2 - 1
-            return _reflected_convolution(x, weight)
+            return reflected_convolution(x, weight)
         # 2 x - 1 costs less on the weights than on the image.
         doubled, bias = 2 * weight, -weight.sum((1, 2, 3))
         x = F.pixel_unshuffle(image, self.unshuffle).contiguous(memory_format=torch.channels_last)
@@ -295,24 +305,6 @@ def affine_steps(codes: Tensor, channels: list[int]) -> Iterator[tuple[Tensor, T
     """
     scales, shifts = codes.chunk(2, dim=1)
     return zip(scales.split(channels, dim=1), shifts.split(channels, dim=1), strict=True)
-
-
-def doubled_weight(weight: Tensor) -> Tensor:
-    """Return (I, O, 4, 4) of the transposed convolution that doubles, then convolves (O, I, 3, 3).
-
-    Exactly the same map with 2.25 times fewer multiplications: repeating first, a 3x3 window sees
-    only 2x2 different pixels.
-    """
-    # Along each axis the taps [w0, w1, w2] become [w2, w1 + w2, w0 + w1, w0].
-    turned = weight.flip(2, 3)
-    rows = F.pad(turned, (0, 0, 0, 1)) + F.pad(turned, (0, 0, 1, 0))
-    return (F.pad(rows, (0, 1)) + F.pad(rows, (1, 0))).transpose(0, 1)
-
-
-def shuffled_weight(weight: Tensor) -> Tensor:
-    """Return (4 O, I, 10, 10) that with stride 2 and a pixel shuffle convolves as (O, I, 9, 9)."""
-    shifted = [F.pad(weight, (j, 1 - j, i, 1 - i)) for i in (0, 1) for j in (0, 1)]
-    return torch.stack(shifted, 1).flatten(0, 1)
 
 
 class _Norms:
@@ -401,45 +393,3 @@ def _box(share: Tensor, stride: int, reach: int) -> tuple[slice, slice] | None:
         last = -(-(int(found[-1]) + 1 + reach) // stride) * stride
         box.append(slice(max(0, first), min(side, last)))
     return box[0], box[1]
-
-
-def _reflected_convolution(x: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
-    x = F.pad(x, (weight.shape[-1] // 2,) * 4, mode="reflect")
-    return F.conv2d(x, weight.to(x.dtype), stride=stride)
-
-
-def _doubled_convolution(x: Tensor, weight: Tensor) -> Tensor:
-    """Double by repetition, then convolve (3x3, reflected), as one transposed convolution.
-
-    Reflection after doubling is repetition before it.
-    """
-    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
-    return F.conv_transpose2d(x, doubled_weight(weight).to(x.dtype), stride=2, padding=3)
-
-
-def _subpixel_convolution(x: Tensor, weight: Tensor, bias: Tensor, factor: int) -> Tensor:
-    """Convolve (reflected) to the factor x factor pixels of each block, and put them in place."""
-    x = F.pad(x, (weight.shape[-1] // 2,) * 4, mode="reflect")
-    return F.pixel_shuffle(F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype)), factor)
-
-
-def _equal_subpixels(convolution: nn.Conv2d, factor: int) -> None:
-    """Let all pixels of a block begin equal: no checkerboard to unlearn.
-
-    Aitken et al., "Checkerboard artifact free sub-pixel convolution", 2017.
-    """
-    with torch.no_grad():
-        for parameter in (convolution.weight, convolution.bias):
-            parameter.copy_(parameter[:: factor**2].repeat_interleave(factor**2, 0))
-
-
-def _output_convolution(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Convolve 9x9 to three channels, as 10x10 with stride 2 to twelve and a pixel shuffle.
-
-    Exactly the same map, about three times faster on a CPU: three output channels leave its vector
-    units idle, twelve do not.
-    """
-    weight, bias = shuffled_weight(weight), bias.repeat_interleave(4)
-    x = F.pad(x, (4, 4, 4, 4), mode="reflect")
-    x = F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype), stride=2)
-    return F.pixel_shuffle(x, 2)

@@ -62,6 +62,7 @@ class TrainConfig(Checked):
         help="train an encoder that turns any picture into a style; subfolders of --style-dir get "
         "equal chances, and --style-size is the side of square crops",
         common=True,
+        instead_of="only_codes",
     )
     minutes: float | None = run_option(
         None,
@@ -84,8 +85,8 @@ class TrainConfig(Checked):
     )
     pictures_per_style: int = run_option(
         2,
-        help="successive photos of a batch that take one style and are compared with it as one "
-        "canvas",
+        help="successive photos of a batch that are compared with the style as one canvas; all "
+        "photos of a step take one style",
         metavar="COUNT",
         low=1,
     )
@@ -118,15 +119,16 @@ class TrainConfig(Checked):
     seed: int = run_option(0, help=SEED_HELP, metavar="NUMBER", low=0, high=2**32 - 1)
     init_checkpoint: str | None = start_option(
         None,
-        help="start from this checkpoint, or from 'fast'; new styles get new codes",
+        help="start from this checkpoint, or from 'fast'; its styles are kept",
         metavar="NAME",
         common=True,
     )
     only_codes: bool = start_option(
         False,
-        help="train only the codes of the styles and keep the net of --init-checkpoint",
+        help="train only the styles' own codes and kernels; the rest of --init-checkpoint stays",
         common=True,
         needs="init_checkpoint",
+        instead_of="any_style",
     )
     resume: bool = start_option(False, help="continue the interrupted run of --output", common=True)
     loss_net: str = loss_option(
@@ -196,9 +198,10 @@ class TrainConfig(Checked):
         low=1,
         high=2,
     )
-    grain: float = net_option(
-        0.03,
-        help="noise in the input, in training and when painting, which gives flat areas strokes",
+    grain: float | None = net_option(
+        None,
+        help="noise in the input, in training and when painting, which gives flat areas strokes; "
+        "none takes 0.03, or that of --init-checkpoint",
         metavar="STRENGTH",
         low=0,
         high=0.5,

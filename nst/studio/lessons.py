@@ -11,7 +11,7 @@ from nst.options.train import TrainConfig
 from nst.options.written import arguments_of
 from nst.studio.files import STYLES, Files, numbered, safe_name
 
-RECIPE = "new_style"
+RECIPE = "auto"
 # Steps between two entries of the log, and between two sheets: a run of minutes shows several.
 LOG_EVERY, VALIDATE_EVERY = 5, 50
 HOLDOUT = 2  # photos of the sheet

@@ -6,6 +6,7 @@ step's samples and the gradients are averaged.
 
 import signal
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,7 @@ def _train(
     # On a CPU the norms' backward pass is twice as slow in bfloat16 as in float32.
     net_dtype = dtype if device.type != "cpu" else torch.float32
     checkpoint = start(config, targets.files if isinstance(targets, StyleTable) else {})
+    config = replace(config, grain=checkpoint.grain)
     checkpoint.training.update(describe(config, dtype, len(contents), world))
 
     loss_nets = LossNets(config, device, dtype)

@@ -13,14 +13,15 @@ from nst.models.widening import widened, widened_kernels
 from nst.options.train import TrainConfig
 from nst.styles.pictures import load_style
 
-WIDTHS, BLOCKS, UNSHUFFLE = (16, 32, 64), 5, 2  # of a new net
+WIDTHS, BLOCKS, UNSHUFFLE, GRAIN = (16, 32, 64), 5, 2, 0.03  # of a new net
 
 
 def start(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
     """Return the net and codes to begin with: new ones, or those of --init-checkpoint and more.
 
     A style that the given checkpoint does not have begins where its encoder says, else from the
-    mean of those it has. A wider net than the given one begins as the same map.
+    mean of those it has. A wider net than the given one begins as the same map. The grain to train
+    with is `Checkpoint.grain` of what is returned.
 
     Raises:
         InputError: options that do not go together, or no such checkpoint.
@@ -31,9 +32,10 @@ def start(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
             config.widths or WIDTHS, config.blocks or BLOCKS, config.unshuffle or UNSHUFFLE
         )
         codes = net.plain_code().repeat(1 + len(files), 1)
-        begun = Checkpoint(net, codes, (IDENTITY, *files))
+        begun, grain = Checkpoint(net, codes, (IDENTITY, *files)), GRAIN
     else:
-        begun = _continued(config, files)
+        begun, grain = _continued(config, files)
+    begun.training["options"] = {"grain": grain if config.grain is None else config.grain}
     scales = config.style_scales
     if begun.encoder is None and scales != begun.scales:
         given = begun.codes[None] if begun.scaled_codes is None else begun.scaled_codes
@@ -62,8 +64,14 @@ def check(config: TrainConfig) -> None:
         raise InputError(f"--style-scales is {scales}: give rising numbers, with 1 among them")
 
 
-def _continued(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
+def _continued(config: TrainConfig, files: Mapping[str, Path]) -> tuple[Checkpoint, float]:
+    """Return what --init-checkpoint becomes, and the grain it was trained with."""
     given = load_checkpoint(config.init_checkpoint)
+    if config.only_codes and config.grain not in (None, given.grain):
+        raise InputError(
+            f"--grain is {config.grain}; the net of --init-checkpoint stays and was trained with "
+            f"{given.grain}: leave it out"
+        )
     for name in ("blocks", "unshuffle"):
         wanted, found = getattr(config, name), getattr(given.net, name)
         if wanted not in (None, found):
@@ -89,13 +97,15 @@ def _continued(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
     scaled = torch.cat([scaled, *(_begun(given, scaled, files[n], config) for n in added)], 1)
     kernels = given.kernels
     if kernels is not None and added:
-        kernels = torch.cat([kernels, kernels[1:].mean(0).expand(len(added), -1)])
+        # What an encoder says is for the net without kernels.
+        begin = kernels[1:].mean(0) if given.encoder is None else torch.zeros_like(kernels[0])
+        kernels = torch.cat([kernels, begin.expand(len(added), -1)])
     history = {
         "init_checkpoint": Path(config.init_checkpoint).stem, "init_training": given.training
     }  # fmt: skip
     # An encoder's codes are for one net: it is kept where that stays, or learns with it.
     kept = given.encoder if config.only_codes or config.any_style else None
-    return Checkpoint(
+    made = Checkpoint(
         given.net,
         scaled[given.scales.index(1.0)],
         (*given.styles, *added),
@@ -106,6 +116,7 @@ def _continued(config: TrainConfig, files: Mapping[str, Path]) -> Checkpoint:
         scaled if len(scaled) > 1 else None,
         None if config.any_style else kernels,
     )
+    return made, given.grain
 
 
 def _begun(given: Checkpoint, scaled: Tensor, file: Path, config: TrainConfig) -> Tensor:

@@ -86,13 +86,11 @@ class StyleTable:
         self.shape = scaled.shape
         self.codes = nn.Parameter(scaled.flatten(0, 1).to(device))
         self.mixing = self._mixing(checkpoint).to(device)
-        length, begun = checkpoint.net.kernels_length, checkpoint.kernels
-        self.kernels = [
-            nn.Parameter(torch.zeros(length) if begun is None else begun[row].clone())
-            for row in map(checkpoint.styles.index, self.names)
-        ]
-        for own in self.kernels:
-            own.data = own.data.to(device)
+        if checkpoint.kernels is None:
+            length = checkpoint.net.kernels_length
+            checkpoint.kernels = torch.zeros(len(checkpoint.styles), length)
+        rows = [checkpoint.styles.index(name) for name in self.names]
+        self.kernels = [nn.Parameter(checkpoint.kernels[row].to(device, copy=True)) for row in rows]
         return [
             {"params": [self.codes], "scale": CODE_RATE},
             {"params": self.kernels, "scale": 1.0},
@@ -143,9 +141,6 @@ class StyleTable:
         """Write what was trained into the checkpoint."""
         codes = self.codes.detach().view(self.shape).clone()
         codes[:, 0] = codes[:, 0].mean(0)
-        if checkpoint.kernels is None:
-            length = checkpoint.net.kernels_length
-            checkpoint.kernels = torch.zeros(len(checkpoint.styles), length)
         for name, own in zip(self.names, self.kernels, strict=True):
             checkpoint.kernels[checkpoint.styles.index(name)] = own.detach().cpu()
         checkpoint.scales = self.config.style_scales
