@@ -215,7 +215,7 @@ def test_the_copied_command_gives_the_same_picture(page, studio, tmp_path):
 
 def test_settings_are_saved_and_opened_again(page, studio, tmp_path):
     opened(page, studio.given / "photo.png")
-    page.click("[data-style='fast:mosaic']")
+    page.click("[data-style='fast:stables']")
     changed(page, lambda: move(page, "strength", 0.3))
     with page.expect_download() as download:
         page.click("#save-settings")

@@ -27,7 +27,7 @@ from nst.models.transformer_net import TransformerNet
 SHIPPED = ("fast", "any_style")
 IDENTITY = "identity"
 # The default of --detail, by the net's `unshuffle`: at half the resolution lines get lost.
-DETAIL = {1: 0.0, 2: 0.8}
+DETAIL = {1: 0.0, 2: 0.5}
 
 
 @dataclass

@@ -103,7 +103,7 @@ class PaintOptions(StyleOptions):
     )
     detail: float | None = color_option(
         None,
-        help="how much of the input's lines and shading is drawn into the painting; none takes 0.8 "
+        help="how much of the input's lines and shading is drawn into the painting; none takes 0.5 "
         "for nets that work at half the resolution, as fast does, and 0 for others",
         metavar="FRACTION",
         low=0,
