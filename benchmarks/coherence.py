@@ -50,7 +50,7 @@ from nst.motion.true_flow import read_flow
 from nst.motion.warp import resize_flow
 from nst.options.shared import STYLE_PICTURE_SIDE
 from nst.options.stylize import VideoConfig
-from nst.styles.codes import style_code
+from nst.styles.codes import scale_at, style_code
 from nst.styles.pictures import find_styles, load_style
 from nst.styles.spec import parse_style
 from nst.stylize.frames import followed, stylize_frames
@@ -121,12 +121,14 @@ class Way:
 
     def paint(self, frames: list[Frame], style: str) -> list[Tensor]:
         """Return the painted images."""
-        code = style_code(self.checkpoint, parse_style(style))
-        paint = Paint(self.checkpoint.net.to(self.dtype), code, self.dtype)
+        size = tuple(frames[0].image.shape[-2:])
+        scale = scale_at(self.checkpoint.scales, 1.0, size)
+        code = style_code(self.checkpoint, parse_style(style), scale=scale)
+        net, detail = self.checkpoint.net.to(self.dtype), self.checkpoint.detail
+        paint = Paint(net, code, self.dtype, detail=detail)
         # Grain has to follow the motion even where nothing else does.
         wanted = self.blend or self.checkpoint.grain
         tracker = MotionTracker(FlowEstimator()) if wanted else None
-        size = tuple(frames[0].image.shape[-2:])
         with (
             frame_workers(CPU, size, live=False) as workers,
             in_background(followed(frames, CPU, tracker, grain=self.checkpoint.grain)) as scenes,

@@ -11,11 +11,10 @@ import torch
 from PIL import Image
 
 from nst.errors import InputError
-from nst.options.stylize import PictureConfig, VideoConfig
+from nst.options.stylize import PictureConfig
 from nst.styles.codes import STYLE_SIDE, style_code, style_codes
 from nst.styles.pictures import load_style
-from nst.styles.spec import StyleSpec, choose_checkpoint, parse_style, picture_style, style_of
-from nst.stylize.paint import read_styles
+from nst.styles.spec import StyleSpec, parse_style, picture_style, style_of
 
 
 @pytest.mark.parametrize(
@@ -299,25 +298,6 @@ def test_contradictions_are_one_line(any_style, options, message):
 def test_a_checkpoint_without_encoder_knows_its_own_styles_only(tiny, two):
     with pytest.raises(InputError, match="its own styles only"):
         chosen(config(style_path=two), tiny)
-
-
-@pytest.mark.parametrize(
-    "options, name",
-    [
-        ({}, "fast"),
-        ({"style": "wave"}, "fast"),
-        ({"style_path": (Path("a.png"),)}, "any_style"),
-        ({"style": "art/a.jpg:0.5"}, "any_style"),
-        ({"style_to": "a.jpg"}, "any_style"),
-        ({"region": ("person=a.jpg",)}, "any_style"),
-        ({"region": ("person=a",), "style": "wave"}, "fast"),
-        ({"style_path": (Path("a.png"),), "checkpoint": "mine"}, "mine"),
-    ],
-)
-def test_pictures_choose_their_checkpoint(options, name):
-    styles = read_styles(VideoConfig(input_video="in.mp4", **options))
-    given = options.get("checkpoint")
-    assert choose_checkpoint(given, styles.keys, "fast") == name
 
 
 def test_pictures_of_no_blend_weigh_alike():

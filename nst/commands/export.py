@@ -8,11 +8,11 @@ from torch import Tensor
 from nst.core.files import check_place, replacing
 from nst.core.tensors import to_float
 from nst.errors import InputError
-from nst.models.checkpoint import load_checkpoint
+from nst.models.checkpoint import DEFAULT, load_checkpoint
 from nst.options.tools import ExportConfig
 from nst.styles.codes import check_scale, scale_at, style_code
-from nst.styles.spec import choose_checkpoint, first_style, style_of
-from nst.styles.tuning import code_tuner
+from nst.styles.spec import first_style, style_of
+from nst.styles.tuning import tuner_of
 from nst.stylize.forward import MIN_SIDE
 
 
@@ -32,14 +32,17 @@ def export(config: ExportConfig) -> str:
         raise InputError(f"--fixed-size has {count} numbers: give the height and the width")
     size = (config.fixed_size[0], config.fixed_size[1]) if config.fixed_size else None
     style = style_of(config)
-    name = choose_checkpoint(config.checkpoint, (style,), "fast")
+    name = config.checkpoint or DEFAULT
     checkpoint = load_checkpoint(name)
     check_scale(checkpoint, config.style_scale)
     style = style or first_style(checkpoint)
     scale = config.style_scale
     if size and checkpoint.scaled_codes is not None:
         scale = scale_at(checkpoint.scales, scale, size)
-    tune = code_tuner(checkpoint.net, _sample, config.refine_steps)
+    tune = None
+    if style.pictures:
+        checkpoint = checkpoint if checkpoint.encoder else checkpoint.learnable()
+        tune = tuner_of(checkpoint, checkpoint.net, _sample, config.refine_steps, style_scale=scale)
     code = style_code(checkpoint, style, config.strength, scale, tune)
     description = {
         "styles": {Path(name).name: weight for name, weight in style.weights},

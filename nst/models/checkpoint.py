@@ -24,7 +24,7 @@ from nst.errors import InputError
 from nst.models.style_encoder import StyleEncoder
 from nst.models.transformer_net import TransformerNet
 
-SHIPPED = ("fast", "any_style")
+DEFAULT, ANY_STYLE = SHIPPED = ("fast", "any_style")
 IDENTITY = "identity"
 # The default of --detail, by the net's `unshuffle`: at half the resolution lines get lost.
 DETAIL = {1: 0.0, 2: 0.5}
@@ -69,6 +69,19 @@ class Checkpoint:
             return code
         kernels = torch.zeros_like(self.kernels[0]) if kernels is None else kernels
         return torch.cat([code, kernels[None]], 1)
+
+    def learnable(self) -> "Checkpoint":
+        """Return the checkpoint with kernels, zeros where it has none: room for a new style's."""
+        if self.kernels is not None:
+            return self
+        return replace(self, kernels=torch.zeros(len(self.styles), self.net.kernels_length))
+
+    @property
+    def middle(self) -> Tensor:
+        """The mean of the styles' codes, from which a new one is learned."""
+        count = len(self.styles)
+        rows = range(min(1, count - 1), count)
+        return torch.stack([self.code(row) for row in rows]).mean(0)
 
     @property
     def detail(self) -> float:

@@ -80,10 +80,10 @@ class StyleOptions(StylePictureOptions):
         high=1,
         common=True,
     )
-    refine_steps: int = one_pass_option(
-        20,
-        help="steps of fine-tuning the style code of a --style-path on the input; 0 uses the "
-        "encoder's prediction",
+    refine_steps: int | None = one_pass_option(
+        None,
+        help="steps of learning a --style-path on the input; none takes 100, or 20 where the "
+        "--checkpoint predicts styles, as any_style does; 0 uses the prediction",
         group="style pictures",
         metavar="STEPS",
         low=0,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nst.errors import InputError
-from nst.models.checkpoint import SHIPPED
+from nst.models.checkpoint import ANY_STYLE, SHIPPED
 from nst.options.field import Checked
 from nst.options.stylize import PictureConfig, VideoConfig
 from nst.options.values import convert
@@ -118,6 +118,7 @@ def _options(kind: type[Checked], settings: Settings, files: Files) -> dict[str,
         raise InputError("an included style and a picture cannot be blended: choose two of a kind")
     if pictures:
         values["style_path"] = tuple(spec.pictures[0] for spec in pictures)
+        checkpoints.add(ANY_STYLE)  # which shows a picture's style at once
         if len(used) > 1:
             values["blend"] = tuple(round(weight, 3) for _, weight in used)
     elif used:

@@ -20,14 +20,14 @@ from nst.core.tensors import fit, resize, size_of, to_uint8, working_size
 from nst.media.contents import read_content
 from nst.media.images import load_image, read_picture, save_image
 from nst.media.video_reader import open_video
-from nst.models.checkpoint import SHIPPED, Checkpoint, load_checkpoint, picture_in
+from nst.models.checkpoint import DEFAULT, SHIPPED, Checkpoint, load_checkpoint, picture_in
 from nst.models.deeplab import CLASSES, Segmenter
 from nst.models.transformer_net import TransformerNet
 from nst.options.stylize import PictureConfig
 from nst.regions.masks import needs_segmenter
 from nst.regions.segmented import MIN_SEEN
 from nst.styles.codes import Tune
-from nst.styles.tuning import code_tuner
+from nst.styles.tuning import tuner_of
 from nst.stylize.forward import MIN_SIDE
 from nst.stylize.images import picture_painter
 from nst.stylize.paint import mix_paint, placed, read_styles
@@ -100,7 +100,7 @@ class Tries:
         source, long_side = config.content_path, config.long_side
         with collected_warnings() as warned:
             styles = read_styles(config)
-            checkpoint, net = self._loaded(styles.checkpoint(config.checkpoint, "fast"))
+            checkpoint, net = self._loaded(config.checkpoint or DEFAULT)
             content, alpha = self._content(config)
             size = working_size(size_of(content), long_side, source, MIN_SIDE)
             if draft:
@@ -134,9 +134,10 @@ class Tries:
         """Return what tunes codes, once each; without `wait` only what is tuned already is used."""
         source, long_side = config.content_path, config.long_side
         exact = placed(checkpoint.net, self.device, torch.float32)
-        tune = code_tuner(
-            exact, lambda: [load_image(source, long_side)], config.refine_steps, config.precision
-        )
+        tune = tuner_of(
+            checkpoint, exact, lambda: [load_image(source, long_side)], config.refine_steps,
+            config.precision, config.style_scale,
+        )  # fmt: skip
 
         def kept(picture: Tensor, code: Tensor) -> Tensor:
             shown = hashlib.sha256(picture.numpy().tobytes()).digest()

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from nst.core.progress import warn
 from nst.errors import InputError
-from nst.models.checkpoint import IDENTITY, Checkpoint
+from nst.models.checkpoint import ANY_STYLE, IDENTITY, Checkpoint
+from nst.options.shared import STYLE_PICTURE_SIDE
 from nst.styles.pictures import load_style
 from nst.styles.spec import ORIGINAL, StyleSpec, first_style, names_of, row_of
 
@@ -113,10 +114,12 @@ def _named_code(checkpoint: Checkpoint, name: str) -> Tensor:
 def _picture_code(checkpoint: Checkpoint, path: Path, scale: float, tune: Tune | None) -> Tensor:
     """Return the code that the encoder predicts for a picture, tuned."""
     if checkpoint.encoder is None:
-        raise InputError(
-            f"this checkpoint knows its own styles only, not {path}: leave --checkpoint out, "
-            "or give one of train.py --any-style"
-        )
+        if tune is None:
+            raise InputError(
+                f"this checkpoint has to learn {path}: give more --refine-steps than 0, "
+                f"or --checkpoint {ANY_STYLE}, which predicts a style"
+            )
+        return tune(load_style(path, STYLE_PICTURE_SIDE), checkpoint.middle)
     picture = load_style(path, round(STYLE_SIDE * scale))
     with torch.no_grad():
         code = checkpoint.encoder(picture)

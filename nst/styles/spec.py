@@ -22,7 +22,6 @@ from nst.media.picture_file import READABLE
 from nst.models.checkpoint import IDENTITY, Checkpoint
 from nst.options.paint import StyleOptions
 
-ANY_STYLE = "any_style"  # the shipped checkpoint that takes pictures
 ORIGINAL = "original"
 FORBIDDEN_IN_NAMES = "*+:,="  # they have a meaning in --style and --region
 
@@ -145,17 +144,6 @@ def first_style(checkpoint: Checkpoint) -> StyleSpec:
     if not names:
         raise InputError("this checkpoint has no styles of its own: give --style-path")
     return StyleSpec(((names[0], 1.0),))
-
-
-def choose_checkpoint(given: str | None, styles: Iterable[StyleSpec | None], default: str) -> str:
-    """Return the name of the checkpoint to load: the one given, or one that can paint the styles.
-
-    Args:
-        styles: all that the run paints.
-        default: the one that is taken for named styles.
-    """
-    pictures = any(style.pictures for style in styles if style)
-    return given or (ANY_STYLE if pictures else default)
 
 
 def _terms(blend: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from nst.core.tensors import resize, size_of, working_size
 from nst.errors import InputError
 from nst.media.contents import left_out, read_content, usable
 from nst.media.images import load_image, save_image
+from nst.models.checkpoint import DEFAULT, load_checkpoint
 from nst.models.deeplab import Segmenter
 from nst.motion.grain import grain
 from nst.options.stylize import PictureConfig
@@ -54,7 +55,7 @@ def one_pass_pictures(
     sources = [source for (source, *_), _ in chosen]
     targets = tuple(target for (_, target, _), _ in chosen)
     styles = read_styles(config)
-    checkpoint = styles.load(config.checkpoint, "fast")
+    checkpoint = load_checkpoint(config.checkpoint or DEFAULT)
 
     def samples() -> list[Tensor]:
         every = -(-len(sources) // TUNED_ON)  # rounded up

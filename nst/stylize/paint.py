@@ -18,16 +18,16 @@ from nst.media.camera import is_live
 from nst.media.frames import frame_rate
 from nst.media.loudness import STEP, loudness
 from nst.media.video_reader import open_video
-from nst.models.checkpoint import Checkpoint, interpolated_codes, load_checkpoint
+from nst.models.checkpoint import ANY_STYLE, Checkpoint, interpolated_codes
 from nst.models.transformer_net import TransformerNet
 from nst.options.field import flag_of
 from nst.options.stylize import PictureConfig, VideoConfig
 from nst.regions.spec import Regions, regions_of
 from nst.styles.codes import REFERENCE_SIDE, Tune, check_scale, scale_at, style_codes
 from nst.styles.schedule import Clock, Schedule, parse_numbers, parse_styles
-from nst.styles.spec import StyleSpec, choose_checkpoint, parse_style, style_of
+from nst.styles.spec import StyleSpec, parse_style, style_of
 from nst.styles.timeline import Moment, Style, Timeline, distinct
-from nst.styles.tuning import code_tuner
+from nst.styles.tuning import tuner_of
 from nst.stylize.key_paint import KeyPaint
 
 QUIET = 0.25  # the strength in silence that follows the sound
@@ -85,14 +85,6 @@ class Styles:
     def pictures(self) -> tuple[Path, ...]:
         """The style pictures among them."""
         return tuple(picture for style in self.keys if style for picture in style.pictures)
-
-    def checkpoint(self, given: str | None, default: str) -> str:
-        """Return the name of the checkpoint that was given, or of one that can paint the styles."""
-        return choose_checkpoint(given, self.keys, default)
-
-    def load(self, given: str | None, default: str) -> Checkpoint:
-        """Load the checkpoint that was given, or else one that can paint the styles."""
-        return load_checkpoint(self.checkpoint(given, default))
 
 
 def read_styles(config: PictureConfig | VideoConfig) -> Styles:
@@ -247,9 +239,19 @@ def mix_paint(
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
     check_scale(checkpoint, config.style_scale)
-    if tune is None and checkpoint.encoder and config.refine_steps:
+    if styles.pictures and checkpoint.encoder is None:
+        if styles.scale:
+            raise InputError(
+                "--style-scale-at is for included styles: leave it out, or give "
+                f"--checkpoint {ANY_STYLE} for the picture"
+            )
+        checkpoint = checkpoint.learnable()
+    if tune is None and styles.pictures:
         exact = placed(checkpoint.net, device, torch.float32)
-        tune = code_tuner(exact, contents, config.refine_steps, config.precision, on_progress)
+        tune = tuner_of(
+            checkpoint, exact, contents, config.refine_steps, config.precision,
+            config.style_scale, on_progress,
+        )  # fmt: skip
     codes, weights = _key_codes(checkpoint, styles, config.strength, config.style_scale, tune)
     scales, wanted = checkpoint.scales, config.style_scale
     grows, scaled = checkpoint.scaled_codes is not None, None
@@ -258,7 +260,8 @@ def mix_paint(
     if not grows and styles.scale:  # the encoder looks at the picture at each of them
         scales = tuple(sorted({wanted * factor for factor in styles.scale.values}))
     if grows or styles.scale:
-        tuner = None if grows else tune
+        # What is learned is learned at one scale; what is predicted, at each.
+        tuner = tune if checkpoint.encoder is None or not grows else None
         at_scales = [_key_codes(checkpoint, styles, config.strength, s, tuner)[0] for s in scales]
         identities = [checkpoint.at_scale(s).code(0) for s in scales]
         pairs = zip(at_scales, identities, strict=True)

@@ -37,13 +37,23 @@ SETTLING_MILLISECONDS = 700
 
 
 def sample(config: VideoConfig) -> list[Tensor]:
-    """Return the frame that a style picture's code is tuned on; of a camera, one a little later."""
+    """Return frames that a style picture is tuned on, as they are painted: one of each third.
+
+    Of a camera, and where the length is not known, one; a camera's is a little later than its
+    first.
+    """
     live = is_live(str(config.input_video))
     with Source(config) as source:
+        info = source.info
         for frame in source.raw:
             if not live or frame.pts >= SETTLING_MILLISECONDS:
                 break
-        return [frame.image]
+    images = [frame.image]
+    for third in (1, 2) if info.frames and not live else ():
+        start = config.start + float(third * info.frames // 3 / info.rate)
+        with open_video(config.input_video, start, deinterlace=config.deinterlace) as video:
+            images += [frame.image for frame in islice(video, 1)]
+    return [resize(image, info.size) for image in images]
 
 
 def check_times(config: VideoConfig, styles: Styles) -> None:

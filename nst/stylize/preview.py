@@ -29,13 +29,13 @@ from nst.media.frames import Frame, PaintedFrame, StreamInfo, frame_rate
 from nst.media.images import WRITABLE, save_image
 from nst.media.sheet import MARGIN, framed, grid, stacked, text_line, tile
 from nst.media.video_reader import open_video
-from nst.models.checkpoint import load_checkpoint
+from nst.models.checkpoint import DEFAULT, load_checkpoint
 from nst.models.deeplab import Segmenter
 from nst.options.stylize import VideoConfig
 from nst.regions.edges import color_plan
 from nst.regions.masks import needs_segmenter, open_masks
 from nst.styles.schedule import Clock, is_scheduled, parse_styles
-from nst.styles.spec import StyleSpec, choose_checkpoint, names_of
+from nst.styles.spec import StyleSpec, names_of
 from nst.stylize.film import keeps_parts, paint_film
 from nst.stylize.frames import followed, stylize_frames
 from nst.stylize.paint import Styles, grade_of, mix_paint, read_styles
@@ -96,7 +96,7 @@ def _preview_frames(
     """Write the sheet of nine frames; return what the whole video takes."""
     styles = read_styles(config)
     timeline = styles.timeline(Clock.of(info))
-    checkpoint = styles.load(config.checkpoint, "fast")
+    checkpoint = load_checkpoint(config.checkpoint or DEFAULT)
     paint = mix_paint(config, checkpoint, styles, lambda: sample(config), on_progress)
     size = fit_within(info.size, TILE_SIDE)
     small = paint.for_size(size, styles.scale_factors)
@@ -167,7 +167,7 @@ def _preview_styles(config: VideoConfig, info: StreamInfo, on_progress: OnProgre
         for picture in (list_pictures(path) if path.is_dir() else [path])
     ]
     specs = [StyleSpec(((picture, 1.0),)) for picture in pictures]
-    checkpoint = load_checkpoint(choose_checkpoint(config.checkpoint, specs, "fast"))
+    checkpoint = load_checkpoint(config.checkpoint or DEFAULT)
     specs = specs or [StyleSpec(((name, 1.0),)) for name in names_of(checkpoint)]
     if not specs:
         raise InputError("this checkpoint has no styles of its own: give --style-path")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nst.errors import InputError
-from nst.models.checkpoint import checkpoint_file
+from nst.models.checkpoint import DEFAULT, checkpoint_file
 from nst.options.stylize import VideoConfig
 from nst.options.unfinished import options_of, refuse_other_options
 from nst.stylize.key_times import parse_keyframe
@@ -78,7 +78,7 @@ def _fingerprints(config: VideoConfig, styles: Styles) -> dict[str, str]:
     given: list[str | Path | None] = [config.input_video, config.masks]
     given += [*styles.pictures, *keyframes]
     paths = {str(path): Path(path) for path in given if path}
-    checkpoint = styles.checkpoint(config.checkpoint, "fast")
+    checkpoint = config.checkpoint or DEFAULT
     paths[checkpoint] = checkpoint_file(checkpoint)
     found = {}
     for name, path in paths.items():

@@ -14,7 +14,7 @@ from nst.core.progress import OnProgress, Progress
 from nst.errors import InputError
 from nst.media.camera import is_live
 from nst.media.frames import OnFrame, PaintedFrame, StreamInfo
-from nst.models.checkpoint import Checkpoint
+from nst.models.checkpoint import DEFAULT, Checkpoint, load_checkpoint
 from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
 from nst.styles.schedule import Clock
@@ -53,14 +53,13 @@ class Session:
             if known is None:  # another process may have been first
                 keys = key_paint(config, self.checkpoint, keys.keys, parts.shared_codes(made))
             return replace(paint, keys=keys)
-        if self.checkpoint.encoder is None:  # nothing to tune
+        if not self.styles.pictures:  # nothing to tune
             return mix_paint(config, self.checkpoint, self.styles, lambda: sample(config))
         known = parts.shared_codes(None)
-        if known:
-            config = replace(config, refine_steps=0)
         paint = mix_paint(
-            config, self.checkpoint, self.styles, lambda: sample(config), self.on_progress
-        )
+            config, self.checkpoint, self.styles, lambda: sample(config), self.on_progress,
+            tune=(lambda _, code: code) if known else None,
+        )  # fmt: skip
         known = known or parts.shared_codes(_codes(paint))
         on_device = {name: codes.to(paint.device) for name, codes in known.items()}
         scaled = on_device.get("scaled_codes")
@@ -125,7 +124,7 @@ def opened_session(
         source = stack.enter_context(Source(as_settled, device))
         styles.timeline(Clock.of(source.info))  # refuses times that it does not have
         check_keyframes(config, source.info)
-        checkpoint = styles.load(config.checkpoint, "fast")
+        checkpoint = load_checkpoint(config.checkpoint or DEFAULT)
         if record is None:
             record = new_record(config, styles, settled)
             record["depths"] = kept_depths(config, writable_depth(config, source.info, device))

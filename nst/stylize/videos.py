@@ -24,7 +24,7 @@ from nst.losses.video_metrics import Measurement, build_measurement
 from nst.media.compare import compare_path, compare_size, compared
 from nst.media.frames import Frame, OnFrame, PaintedFrame, StreamInfo
 from nst.media.video_writer import VideoWriter, create_video
-from nst.models.checkpoint import Checkpoint
+from nst.models.checkpoint import DEFAULT, Checkpoint, load_checkpoint
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.motion.flow import FlowEstimator
@@ -59,7 +59,7 @@ def one_pass_video(
     with collected_warnings() as warned:
         styles = read_styles(config)
         check_times(config, styles)
-        checkpoint = styles.load(config.checkpoint, "fast")
+        checkpoint = load_checkpoint(config.checkpoint or DEFAULT)
         paint = mix_paint(config, checkpoint, styles, lambda: sample(config), on_progress)
         if config.keyframe:
             paint = replace(paint, keys=learned(config, checkpoint, None, on_progress)[0])
