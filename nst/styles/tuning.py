@@ -162,9 +162,11 @@ def style_learner(
         with torch.no_grad():
             features = vgg(resize(picture, size).to(device), LEARNED_STYLE)
             targets = {layer: feature_moments(x) for layer, x in features.items()}
-        begun = code.detach().to(device, copy=True)
-        affine = begun[:, : net.code_length].requires_grad_()
-        kernels = begun[:, net.code_length :].requires_grad_()
+        # The last convolution stays: learned in so few steps, it would draw a grid of pixels.
+        last = net.output.weight.numel() + net.output.bias.numel()
+        lengths = [net.code_length, net.kernels_length - last, last]
+        affine, kernels, kept = code.detach().to(device, copy=True).split(lengths, 1)
+        affine, kernels = affine.clone().requires_grad_(), kernels.clone().requires_grad_()
         groups = [{"params": [affine], "lr": CODE_RATE}, {"params": [kernels], "lr": KERNEL_RATE}]
         optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
         slower = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda k: (1 - k / steps) ** 0.5)
@@ -174,7 +176,7 @@ def style_learner(
             noisy = (patch + checkpoint.grain * noise).clamp(0, 1)
             with torch.no_grad():
                 target = vgg(patch, LEARNED_CONTENT)
-            stylized = net(noisy, torch.cat([affine, kernels], 1), affine.new_ones(1, 1))
+            stylized = net(noisy, torch.cat([affine, kernels, kept], 1), affine.new_ones(1, 1))
             features = vgg(stylized, (*LEARNED_CONTENT, *LEARNED_STYLE))
             mean, covariance = moment_errors(features, targets)
             loss = content_loss(features, target) + STYLE_WEIGHT * (mean + covariance)
@@ -183,7 +185,7 @@ def style_learner(
             loss.backward()
             optimizer.step()
             slower.step()
-        return torch.cat([affine, kernels], 1).detach().to(code.device)
+        return torch.cat([affine, kernels, kept], 1).detach().to(code.device)
 
     def once(picture: Tensor, code: Tensor) -> Tensor:
         shown = hashlib.sha256(picture.numpy().tobytes()).digest()
