@@ -9,8 +9,9 @@ Distances are relative (`nst.losses`), medians over all pairs: the style's over 
 relu1_1 to relu4_1 against the style's square at 256, the content's over relu3_1. "Photos" are the
 photos themselves. Times are for 384x384, each the best of its rounds; the nets take turns, each
 after a pause, since threads that have done their work keep a core busy for a while. "Code" is what
-a style costs once: ours is tuned on four of the photos, as style_transfer.py does with a folder;
-"predicted" is ours without that (--refine-steps 0).
+a style costs once, on four of the photos, as style_transfer.py takes of a folder. "Learned" is our
+default: the fast net learns the style, timed once. "Tuned" is --checkpoint any_style, "predicted"
+that with --refine-steps 0.
 """
 
 import argparse
@@ -33,9 +34,10 @@ from nst.media.images import center_crop, read_picture, save_image
 from nst.models.checkpoint import load_checkpoint
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
-from nst.options.paint import PaintOptions
+from nst.motion.grain import grain
 from nst.options.shared import STYLE_LAYERS
-from nst.styles.tuning import code_tuner
+from nst.styles.codes import REFERENCE_SIDE
+from nst.styles.tuning import tuner_of
 from nst.stylize.forward import stylize
 
 # Seconds between two nets, and how often each then does what is timed.
@@ -44,21 +46,31 @@ CONTENT_LAYERS = ("relu3_1",)
 
 
 class Ours:
-    """A checkpoint of train.py --any-style, its codes tuned on some of the photos."""
+    """A checkpoint of ours; codes are predicted and tuned, or learned, on some of the photos."""
 
-    def __init__(self, name: str, photos: list[Tensor], steps: int) -> None:
-        checkpoint = load_checkpoint(name)
+    def __init__(self, name: str, photos: list[Tensor], steps: int | None = None) -> None:
+        self.checkpoint = checkpoint = load_checkpoint(name)
         self.dtype = choose_dtype("auto", torch.device("cpu"))
-        self.net, self.encoder = deepcopy(checkpoint.net).to(self.dtype), checkpoint.encoder
+        self.net = deepcopy(checkpoint.net).to(self.dtype)
+        self.grain = grain((SIDE, SIDE)).mul_(checkpoint.grain) if checkpoint.grain else None
         samples = photos[:: -(-len(photos) // 4)]
-        self.tune = code_tuner(checkpoint.net, lambda: samples, steps)
+        # A picture that is learned is looked at as it is, as one that is predicted: at scale 1.
+        scale = REFERENCE_SIDE / SIDE
+        self.tune = tuner_of(
+            checkpoint, checkpoint.net, lambda: samples, steps, style_scale=scale
+        )  # fmt: skip
 
     @torch.enable_grad()
     def code(self, style: Tensor) -> Tensor:
-        return self.tune(style, self.encoder(style))
+        encoder = self.checkpoint.encoder
+        if encoder is None:
+            return self.tune(style, self.checkpoint.learnable().middle)
+        code = encoder(style)
+        return self.tune(style, code) if self.tune else code
 
     def paint(self, photo: Tensor, code: Tensor) -> Tensor:
-        return stylize(self.net, photo, code, self.dtype)
+        detail = self.checkpoint.detail
+        return stylize(self.net, photo, code, self.dtype, grain=self.grain, detail=detail)
 
 
 @torch.no_grad()
@@ -95,7 +107,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--style-dir", type=Path, required=True, help="pictures not trained on")
     parser.add_argument("--content-dir", type=Path, required=True)
-    parser.add_argument("--checkpoint", default="any_style")
+    parser.add_argument("--checkpoint", default="any_style", help="one that predicts styles")
+    parser.add_argument("--learning-steps", type=int, help="in place of the default's")
     parser.add_argument("--photos", type=int, default=8, help="spread over --content-dir")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--sheet", type=Path, help="picture of 12 styles by 4 photos to write")
@@ -105,13 +118,14 @@ def main() -> None:
     photos = [center_crop(read_picture(file), SIDE) for file in files]
     paths = list_pictures(options.style_dir)
     styles = [center_crop(read_picture(path), STYLE_SIDE) for path in paths]
-    ours = Ours(options.checkpoint, photos, PaintOptions.refine_steps)
+    ours = Ours("fast", photos, options.learning_steps)
     if options.sheet:
         count = min(12, len(styles))
         chosen = [styles[i * len(styles) // count] for i in range(count)]
         save_sheet(options.sheet, ours, photos[:4], chosen, 144)
     vgg = VGGFeatures(load_vgg19(None))
-    painters = {"photos": None, "Magenta": Magenta(), "ours": ours}
+    painters = {"photos": None, "Magenta": Magenta(), "learned": ours}
+    painters["tuned"] = Ours(options.checkpoint, photos)
     painters["predicted"] = Ours(options.checkpoint, photos, 0)
     rows = {name: measure(painter, vgg, photos, styles) for name, painter in painters.items()}
     calls = {}
@@ -120,8 +134,10 @@ def main() -> None:
         calls[name, "code"] = lambda painter=painter: painter.code(styles[0])
         calls[name, "paint"] = lambda painter=painter, code=code: painter.paint(photos[0], code)
     times = {name: float("inf") for name in calls}
-    for _ in range(options.rounds):
+    for number in range(options.rounds):
         for name, call in calls.items():
+            if name == ("learned", "code") and number:
+                continue
             time.sleep(PAUSE)
             times[name] = min(times[name], *best({name: call}, IN_A_ROW[name[1]]).values())
     print(f"{len(styles)} styles by {len(photos)} photos, threads {torch.get_num_threads()}")

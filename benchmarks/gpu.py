@@ -183,7 +183,7 @@ def whole_videos(card: Card, folder: Path) -> None:
         "fast": {"checkpoint": "fast", "flow": "dis"},
         "fast, RAFT": {"checkpoint": "fast", "flow": "raft"},
         "fast, regions": {"checkpoint": "fast", "region": ("person=original",)},
-        "any style": {"style_path": (style,)},
+        "any style": {"style_path": (style,), "checkpoint": "any_style"},
     }
     if not find(RAFT_FILES):
         del kinds["fast, RAFT"]

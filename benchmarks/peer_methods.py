@@ -29,18 +29,17 @@ from nst.media.folders import list_pictures
 from nst.media.frames import PaintedFrame
 from nst.media.images import center_crop, read_picture
 from nst.media.video_reader import open_video
-from nst.models.checkpoint import load_checkpoint
+from nst.models.checkpoint import ANY_STYLE, load_checkpoint
 from nst.models.vgg import VGGFeatures
 from nst.models.weights import load_vgg19
 from nst.optimize.coarse_to_fine import Sources, optimize_image
 from nst.options.optimize import OptimizeOptions
-from nst.options.paint import PaintOptions
 from nst.options.shared import STYLE_PICTURE_SIDE
 from nst.options.stylize import VideoConfig
 from nst.styles.codes import style_code
 from nst.styles.pictures import load_style
-from nst.styles.spec import ANY_STYLE, parse_style
-from nst.styles.tuning import code_tuner
+from nst.styles.spec import parse_style
+from nst.styles.tuning import tuner_of
 from nst.stylize.forward import stylize
 from nst.stylize.videos import one_pass_video
 
@@ -103,7 +102,7 @@ def one_pass(style: Path, checkpoint: str) -> Paint:
     net = deepcopy(loaded.net).to(dtype)
 
     def paint(image: Tensor) -> Tensor:
-        tune = code_tuner(loaded.net, lambda: [image], PaintOptions.refine_steps)
+        tune = tuner_of(loaded, loaded.net, lambda: [image])
         code = style_code(loaded, parse_style(_called(style, checkpoint)), tune=tune)
         return stylize(net, image, code, dtype)
 

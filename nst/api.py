@@ -75,9 +75,10 @@ class Net:
         """Return a picture in a style.
 
         Args:
-            style: a name, a blend such as "wave*0.5+scream*0.5:0.8", a picture, or several, where
-                the net has an encoder; None takes the net's first style.
-            on_progress: is told of the tuning of a style picture's code.
+            style: a name, a blend such as "wave*0.5+scream*0.5:0.8", a picture, or several; None
+                takes the net's first style. A picture is learned on the image, at each call, in
+                half a minute on two cores; any_style predicts its style, and tunes it in seconds.
+            on_progress: is told of the steps of that.
             options: those of `nst picture --method one-pass`, such as region, strength,
                 preserve_color or long_side.
 

@@ -117,7 +117,8 @@ class TestStylize:
             (None, {"style_weight": 3}, "--style-weight belongs to --method optimize"),
             (None, {"long_side": 18}, "at least 16"),
             (None, {"mask_output": "m.png", "region": "person=wave"}, "mask_output is for files"),
-            (Path("x.png"), {}, "its own styles only, not x.png"),
+            (Path("x.png"), {}, "no file x.png"),
+            (np.zeros((32, 32, 3), np.uint8), {"refine_steps": 0}, "this checkpoint has to learn"),
         ],
     )
     def test_what_is_wrong_is_an_input_error(self, net, photo, style, options, message):

@@ -13,7 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-import nst.stylize.paint
+import nst.styles.codes
+import nst.styles.tuning
 from nst.api import run_video
 from nst.errors import InputError
 from nst.media.camera import CameraReader, is_live
@@ -149,7 +150,7 @@ def test_a_style_is_tuned_on_a_picture_that_had_time_for_the_light(
         time.sleep(0.5)
         return lambda picture, code: code
 
-    monkeypatch.setattr(nst.stylize.paint, "code_tuner", tuner)
+    monkeypatch.setattr(nst.styles.tuning, "code_tuner", tuner)
     output, style = tmp_path / "out.mkv", tmp_path / "style.png"
     Image.fromarray(media.picture(3, (64, 64))).save(style)
     config = VideoConfig(
@@ -161,6 +162,31 @@ def test_a_style_is_tuned_on_a_picture_that_had_time_for_the_light(
     with open_video(output) as reader:
         times = [frame.pts * reader.info.time_base for frame in reader]
     assert times[0] == 0 and times[-1] > 0.8
+
+
+def test_a_picture_is_learned_before_the_stream_is_shown(camera, tiny_path, tmp_path, monkeypatch):
+    """And it may come at a time; a fade to the end has none, which is said before."""
+    monkeypatch.setattr(nst.styles.codes, "STYLE_PICTURE_SIDE", 64)
+    style, told, shown = tmp_path / "style.png", [], []
+    Image.fromarray(media.picture(3, (64, 64))).save(style)
+    given = {"checkpoint": str(tiny_path), "quiet": True, "flow": "none", "device": "cpu"}
+    given |= {"input_video": camera(400).url, "duration": 0.4, "refine_steps": 2}
+
+    def on_frame(frame):
+        shown.append(len(told))
+
+    for options in ({"style_path": (style,)}, {"style_at": f"0 wave, 0.2 {style}"}):
+        told.clear()
+        shown.clear()
+        config = VideoConfig(**given, **options)
+        one_pass_video(config, on_frame, told.append)
+        learning = [p.done for p in told if p.stage == "learning the style"]
+        assert learning == [0, 1, 2] and told[2].done == 2 and min(shown) > 2
+    config = VideoConfig(**given, style_path=(style,), style_to="wave")
+    told.clear()
+    with pytest.raises(InputError, match="--style-to: a camera has no end"):
+        one_pass_video(config, on_frame, told.append)
+    assert not told
 
 
 def test_somebody_must_see_it(tiny_path):

@@ -35,7 +35,7 @@ from nst.motion.flow import FlowEstimator
 from nst.options.stylize import PictureConfig, VideoConfig
 from nst.options.tools import EvaluationConfig
 from nst.options.train import TrainConfig
-from nst.styles.tuning import code_tuner
+from nst.styles.tuning import code_tuner, style_learner
 from nst.stylize.forward import FoldedCodes, stylize
 from nst.train.loop import train
 
@@ -148,6 +148,17 @@ class TestNets:
         # Adam's first steps have one length, so what hardly matters may go either way.
         assert (found - expected).abs().median() < 1e-4
         assert (expected - any_style.codes).abs().median() > 0.1
+
+    def test_learning_a_picture(self, gpu, tiny):
+        def learned(device: torch.device) -> torch.Tensor:
+            room, net = tiny.learnable(), random_copy(tiny.net).to(device)
+            learn = style_learner(room, net, lambda: [image(), image(5)], 3)
+            return learn(image(9, (64, 64)), room.middle)
+
+        expected, found = learned(CPU), learned(GPU)
+        assert not isinstance(found, PretendTensor)
+        assert (found - expected).abs().median() < 1e-4
+        assert (expected - tiny.learnable().middle).abs().median() > 1e-3
 
 
 def numbers(figures: dict, name: str = "") -> dict[str, float]:
@@ -340,6 +351,7 @@ class TestPictures:
         [
             {"checkpoint": "{tiny}", "style": "wave*0.4+scream*0.6:0.7"},
             {"checkpoint": "{any}", "style_path": ("{style}",), "refine_steps": 2},
+            {"checkpoint": "{tiny}", "style_path": ("{style}",), "refine_steps": 2},
             {
                 "checkpoint": "{tiny}",
                 "style": "wave",

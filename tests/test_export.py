@@ -15,15 +15,19 @@ from PIL import Image
 from skimage.data import astronaut
 from torch import Tensor
 
+import nst.styles.codes
+import nst.styles.tuning
 from nst.commands.export import export
-from nst.core.tensors import resize, to_float
+from nst.core.tensors import resize, size_of, to_float
 from nst.errors import InputError
 from nst.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from nst.options.tools import ExportConfig
 from nst.styles.codes import style_codes
+from nst.styles.pictures import load_style
 from nst.styles.spec import style_of
 from nst.stylize.forward import stylize
 
+ROOT = Path(__file__).parents[1]
 # No multiple of 4 both ways; at 160 pixels and less the identity is looked at as it is, above on a
 # smaller copy, and on none where that would be too narrow.
 SIZES = [(1, 3, 33, 46), (3, 3, 24, 20), (2, 3, 120, 243), (1, 3, 17, 400)]
@@ -128,6 +132,33 @@ def test_a_picture_is_tuned_on_a_photo(any_style_path, tmp_path):
     assert 1e-3 < np.abs(predicted - tuned).max()
 
 
+@pytest.mark.parametrize("size", [None, (40, 60)])
+def test_a_net_without_encoder_learns_the_picture(tiny, tiny_path, tmp_path, monkeypatch, size):
+    """On a photo as large as what will be painted."""
+    monkeypatch.setattr(nst.styles.codes, "STYLE_PICTURE_SIDE", 64)
+    style, seen = tmp_path / "style.png", []
+    Image.fromarray(media.picture(3, (40, 50))).save(style)
+    config = ExportConfig(
+        checkpoint=str(tiny_path), style_path=(style,), refine_steps=1, fixed_size=size,
+        output=tmp_path / "a.onnx",
+    )  # fmt: skip
+    learner = nst.styles.tuning.style_learner
+
+    def looking(checkpoint, net, contents, *rest):
+        seen.extend(size_of(image) for image in contents())
+        return learner(checkpoint, net, contents, *rest)
+
+    monkeypatch.setattr(nst.styles.tuning, "style_learner", looking)
+    export(config)
+    side = 640 if size is None else 60
+    assert seen == [(side, side)]
+    room, photo = tiny.learnable(), resize(to_float(astronaut()), (side, side))
+    code = learner(room, room.net, lambda: [photo], 1)(load_style(style, 64), room.middle)
+    images = photos((1, 3, *(size or (33, 46))))
+    expected = room.net(images, code, torch.ones(1, 1)).numpy()
+    np.testing.assert_allclose(theirs(session(config.output), images), expected, atol=1e-4)
+
+
 @pytest.mark.parametrize("strength", [1.0, 0.5])
 @pytest.mark.parametrize("size", [(33, 46), (17, 400), (120, 243)])
 def test_a_fixed_size_paints_the_same_and_takes_no_other(tiny, tiny_path, tmp_path, size, strength):
@@ -205,7 +236,9 @@ def test_the_file_says_what_it_is(tiny_path, tmp_path):
         ({"output": "a.pt"}, "a.pt: its ending must be .onnx"),
         ({"output": "nowhere/a.onnx"}, "there is no folder"),
         ({"style": "waves"}, "no style 'waves'; there are: wave, scream"),
-        ({"style_path": (Path("a.jpg"),)}, "knows its own styles only"),
+        ({"style_path": (Path("a.jpg"),)}, "no file a.jpg"),
+        ({"style_path": (ROOT / "results/astronaut.jpg",), "refine_steps": 0}, "has to learn"),
+        ({"style": f"{ROOT}/results/astronaut.jpg+waves"}, "no style 'waves'"),
         ({"checkpoint": "none.safetensors"}, "no checkpoint none.safetensors"),
         ({"style_scale": 2.0}, "one brush size"),
         ({"fixed_size": (64,)}, "--fixed-size has 1 numbers"),

@@ -156,26 +156,22 @@ def test_a_run_killed_when_all_is_joined_only_tidies_up(
     assert not parts_folder(tmp_path / "out.mp4").exists()
 
 
-def test_a_picture_s_code_is_tuned_once_for_all_parts(
-    film_config, any_style_path, tmp_path, monkeypatch
+@pytest.mark.parametrize("predicts", [True, False])
+def test_a_picture_is_learned_once_for_all_parts(
+    film_config, any_style_path, tiny_path, tmp_path, monkeypatch, predicts
 ):
     Image.fromarray(media.picture(3, (72, 80))).save(tmp_path / "style.png")
     options = {"style": None, "style_path": (tmp_path / "style.png",), "refine_steps": 2}
-    options["checkpoint"] = str(any_style_path)
+    options["checkpoint"] = str(any_style_path if predicts else tiny_path)
     one_pass_video(film_config("whole.mp4", **options))
-    steps, mix = [], nst.stylize.session.mix_paint
-
-    def mixing(given, *args):
-        steps.append(given.refine_steps)
-        return mix(given, *args)
-
-    monkeypatch.setattr(nst.stylize.session, "mix_paint", mixing)
+    stage, first, second = "tuning the style" if predicts else "learning the style", [], []
     with monkeypatch.context() as patch:
         stop_at(patch, 9, InputError("stop"))
         with pytest.raises(InputError, match="stop"):
-            run_video(film_config(resume=True, **options))
-    run_video(film_config(resume=True, **options))
-    assert steps == [2, 0]
+            run_video(film_config(resume=True, **options), on_progress=first.append)
+    run_video(film_config(resume=True, **options), on_progress=second.append)
+    assert [told.done for told in first if told.stage == stage] == [0, 1, 2]
+    assert second and not any(told.stage == stage for told in second)
     with monkeypatch.context() as patch:
         stop_at(patch, 9, InputError("stop"))
         with pytest.raises(InputError, match="stop"):
@@ -186,6 +182,29 @@ def test_a_picture_s_code_is_tuned_once_for_all_parts(
     shutil.rmtree(parts_folder(tmp_path / "other.mp4"))
     assert_same(tmp_path / "whole.mp4", tmp_path / "out.mp4")
     assert not parts_folder(film_config().output_video).exists()
+
+
+def test_workers_find_what_was_learned(film_config, tiny_path, tmp_path, monkeypatch):
+    Image.fromarray(media.picture(3, (72, 80))).save(tmp_path / "style.png")
+    seen = []
+
+    def workers(session, shots, count, tell):
+        seen.append(session.parts.shared_codes(None))
+        return sum(1 for shot in shots for _ in nst.stylize.film.paint_shot(session, shot))
+
+    monkeypatch.setattr(nst.stylize.film, "paint_with_workers", workers)
+    options = {"style": None, "style_path": (tmp_path / "style.png",), "refine_steps": 1}
+    run_video(film_config(workers=2, **options))
+    assert len(seen) == 1 and "codes" in seen[0]
+
+
+def test_what_cannot_be_learned_leaves_no_parts(film_config, tmp_path):
+    Image.fromarray(media.picture(3, (72, 80))).save(tmp_path / "style.png")
+    options = {"style": None, "style_path": (tmp_path / "style.png",), "refine_steps": 0}
+    for more in ({"resume": True}, {"plan": tmp_path / "plan.json"}, {"workers": 2}):
+        with pytest.raises(InputError, match="give more --refine-steps than 0"):
+            run_video(film_config(**options, **more))
+    assert [path.name for path in tmp_path.iterdir()] == ["style.png"]
 
 
 KILLED = """

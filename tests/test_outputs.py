@@ -143,12 +143,14 @@ def test_a_name_that_was_given_is_taken_as_it_is(here, trained):
     assert output.read_text() == "net" and len(list(here.iterdir())) == 1
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(1.0, "about 2 min"), (0.01, "")])
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(1.0, "painting will take about 2 min"), (0.01, "")]
+)
 def test_the_time_left_is_that_of_the_first_steps(capsys, monkeypatch, seconds, words):
     """The first ones are slow and do not count; 100 steps are left when it is said."""
     clock = [0.0]
     monkeypatch.setattr("nst.core.forecast.time.monotonic", lambda: clock[0])
-    forecast, first = Forecast(), SETTLED + MEASURED
+    forecast, first = Forecast("painting"), SETTLED + MEASURED
     for step in range(first + 20):
         clock[0] += 9 if step < SETTLED else seconds
         forecast.add((step + 1) / (first + 100))

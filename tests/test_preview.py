@@ -1,5 +1,6 @@
 """Sheets that are seen before a video is painted; their frames are painted by hand too."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,13 +10,17 @@ import pytest
 import torch
 from PIL import Image
 
+import nst.styles.codes
+import nst.styles.tuning
 import nst.stylize.preview
 from nst.api import run_video
+from nst.core.tensors import to_float
 from nst.errors import InputError
 from nst.media.sheet import LINE_HEIGHT, MARGIN
 from nst.options.stylize import VideoConfig
 from nst.styles.codes import STYLE_SIDE
 from nst.styles.pictures import load_style
+from nst.styles.tuning import style_learner
 
 SIZE, COUNT = (48, 64), 18
 
@@ -112,6 +117,51 @@ def test_each_picture_of_a_folder_is_a_style(config, any_style, any_style_path, 
             code = any_style.encoder(load_style(tmp_path / "art" / f"{index}.png", STYLE_SIDE))
         expected = any_style.net(image, code, torch.ones(1, 1))[0].movedim(0, -1) * 255
         assert np.abs(found - expected.numpy()).max() <= 0.51
+
+
+def test_each_picture_of_a_folder_is_learned(config, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(nst.styles.codes, "STYLE_PICTURE_SIDE", 64)
+    (tmp_path / "art").mkdir()
+    for index in range(2):
+        Image.fromarray(media.picture(9 * index, (80, 90))).save(tmp_path / "art" / f"{index}.png")
+    path, told = tmp_path / "styles.png", []
+    options = {"style_path": (tmp_path / "art",), "refine_steps": 2, "preview_styles": path}
+    run_video(config(**options), on_progress=told.append)
+    assert {(p.stage, p.total) for p in told} == {("learning the style", 4)}
+    assert told[-1].done == 4
+    image, room = to_float(media.picture(COUNT // 2, SIZE)), tiny.learnable()
+    for index, found in enumerate(tiles(path, 0, 4, 3)[1:]):
+        learn = style_learner(room, room.net, lambda: [image], 2)
+        code = learn(load_style(tmp_path / "art" / f"{index}.png", 64), room.middle)
+        expected = room.net(image, code, torch.ones(1, 1))[0].movedim(0, -1) * 255
+        assert np.abs(found - expected.numpy()).max() <= 0.51
+    Image.new("L", (4, 4)).save(tmp_path / "art" / "9.png")
+    (tmp_path / "art" / "9.png").write_bytes((tmp_path / "art" / "9.png").read_bytes()[:40])
+    told.clear()
+    with pytest.raises(InputError, match="9.png"):
+        run_video(config(**options), on_progress=told.append)
+    assert not told
+
+
+def test_the_time_to_learn_counts_and_is_spent_once(config, tmp_path, monkeypatch):
+    """Learning is a sleep of 20 ms a step here, painting takes next to nothing."""
+    counts = []
+
+    def learner(checkpoint, net, contents, steps, *_):
+        def learn(picture, code):
+            counts.append(steps)
+            time.sleep(0.02 * steps)
+            return code
+
+        return learn
+
+    monkeypatch.setattr(nst.styles.tuning, "style_learner", learner)
+    for index in range(2):
+        Image.fromarray(media.picture(index, (40, 40))).save(tmp_path / f"{index}.png")
+    one, other = (tmp_path / f"{index}.png" for index in range(2))
+    report = run_video(config(style_at=f"0f {one}, 9f {other}", preview=tmp_path / "sheet.png"))
+    assert counts == [100, 100, 1]
+    assert report.figures["seconds"] > 4
 
 
 @pytest.mark.parametrize(

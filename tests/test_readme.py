@@ -101,6 +101,8 @@ def shortened(command: str) -> str:
         return f"{command} {SHORT_VIDEO}"
     if "style_transfer.py" in command and "--method one-pass" not in command:
         return f"{command} {SHORT_PICTURE}"
+    if "stylize_video.py" in command and "--style-path " in command:
+        return f"{command} --refine-steps 1"
     return command
 
 

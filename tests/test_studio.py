@@ -170,7 +170,7 @@ def test_a_draft_does_not_wait_for_a_code_to_be_tuned(files, any_style_path, mon
     def tuner(*_: object):
         return lambda picture, code: calls.append(1) or 0.5 * code
 
-    monkeypatch.setattr(nst.studio.tries, "code_tuner", tuner)
+    monkeypatch.setattr(nst.studio.tries, "tuner_of", tuner)
     given = {"content_path": files.path(PHOTO), "style_path": (files.path(BARS),)}
     given |= {"output": Path("a.png"), "method": "one-pass", "checkpoint": str(any_style_path)}
     config, tries = PictureConfig(**given), Tries("cpu", "float32")
@@ -179,6 +179,28 @@ def test_a_draft_does_not_wait_for_a_code_to_be_tuned(files, any_style_path, mon
     again, counts = tries.paint(config, draft=True).image, [*counts, len(calls)]
     assert counts == [0, 1]
     assert torch.equal(again, full) and not torch.equal(first, full)
+
+
+def test_without_steps_a_try_shows_what_is_predicted(files, any_style_path, monkeypatch):
+    given = {"content_path": files.path(PHOTO), "style_path": (files.path(BARS),)}
+    given |= {"output": Path("a.png"), "method": "one-pass", "checkpoint": str(any_style_path)}
+    config, tries = PictureConfig(**given, refine_steps=0), Tries("cpu", "float32")
+    found = tries.paint(config, draft=False).image
+    monkeypatch.setattr(nst.studio.tries, "tuner_of", lambda *_: lambda _, code: code)
+    other = Tries("cpu", "float32").paint(PictureConfig(**given), draft=False).image
+    assert torch.equal(found, other)
+
+
+def test_pictures_are_shown_by_the_net_that_predicts(files):
+    picture = f"picture:{BARS}"
+    only = Settings(PHOTO, ((picture, 1.0),))
+    region = Settings(PHOTO, (), (("person", picture),))
+    for settings in (only, region):
+        config = video_config(settings, files, files.output_dir / "a.mp4")
+        assert config.checkpoint == "any_style"
+    both = Settings(PHOTO, (("fast:great_wave", 1.0),), (("person", picture),))
+    with pytest.raises(InputError, match="any_style and fast cannot be painted together"):
+        video_config(both, files, files.output_dir / "a.mp4")
 
 
 @pytest.mark.parametrize(

@@ -295,8 +295,8 @@ def test_contradictions_are_one_line(any_style, options, message):
         chosen(config(**options), any_style)
 
 
-def test_a_checkpoint_without_encoder_knows_its_own_styles_only(tiny, two):
-    with pytest.raises(InputError, match="its own styles only"):
+def test_a_checkpoint_without_encoder_has_to_learn(tiny, two):
+    with pytest.raises(InputError, match="this checkpoint has to learn"):
         chosen(config(style_path=two), tiny)
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from torch import Tensor
 
 from nst.core.files import check_place, replacing
-from nst.core.tensors import to_float
+from nst.core.tensors import fit, resize, size_of, to_float
 from nst.errors import InputError
 from nst.models.checkpoint import DEFAULT, load_checkpoint
 from nst.options.tools import ExportConfig
-from nst.styles.codes import check_scale, scale_at, style_code
+from nst.styles.codes import REFERENCE_SIDE, as_it_is, check_scale, scale_at, style_code
 from nst.styles.spec import first_style, style_of
 from nst.styles.tuning import tuner_of
 from nst.stylize.forward import MIN_SIDE
@@ -42,7 +42,12 @@ def export(config: ExportConfig) -> str:
     tune = None
     if style.pictures:
         checkpoint = checkpoint if checkpoint.encoder else checkpoint.learnable()
-        tune = tuner_of(checkpoint, checkpoint.net, _sample, config.refine_steps, style_scale=scale)
+        style_code(checkpoint, style, tune=as_it_is)  # refuses what is wrong before it takes long
+        side = max(size) if size else REFERENCE_SIDE
+        tune = tuner_of(
+            checkpoint, checkpoint.net, lambda: _sample(side), config.refine_steps,
+            style_scale=config.style_scale, count=len(style.pictures),
+        )  # fmt: skip
     code = style_code(checkpoint, style, config.strength, scale, tune)
     description = {
         "styles": {Path(name).name: weight for name, weight in style.weights},
@@ -71,8 +76,9 @@ def export(config: ExportConfig) -> str:
     return f"{config.output}: {len(content) / 1e6:.1f} MB, opset {opset}, takes {taken}"
 
 
-def _sample() -> list[Tensor]:
-    """Return a photo that stands for what will be painted."""
+def _sample(long_side: int) -> list[Tensor]:
+    """Return a photo that stands for what will be painted, as large as that."""
     from skimage import data  # late: it is slow to import
 
-    return [to_float(data.astronaut())]
+    photo = to_float(data.astronaut())
+    return [resize(photo, fit(size_of(photo), long_side))]

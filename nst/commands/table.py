@@ -64,8 +64,8 @@ COMMANDS = {
 
 The model takes `image`, float32 RGB (N, 3, H, W) in [0, 1], and gives `stylized`, alike: any batch,
 any size from 16 pixels. ONNX Runtime paints with it what we paint. At full strength OpenCV 5 does
-too, and OpenCV 4 with --fixed-size; less takes a smoothing resize that they do not have. The code
-of a --style-path is tuned on a photo of scikit-image's, since what will be painted is not known.
+too, and OpenCV 4 with --fixed-size; less takes a smoothing resize that they do not have. A
+--style-path is learned on a photo of scikit-image's, since what will be painted is not known.
 With --fixed-size strokes are as large as in a painting of that size; without, as in one of 640
 pixels. The grain that painting adds to flat areas is not in the model; its amplitude is in the
 metadata.

@@ -29,16 +29,21 @@ def in_words(seconds: float) -> str:
 
 
 class Forecast:
-    """Says once how long a run will take, from the time that its first steps take."""
+    """Says once how long a stage will take, from the time that its first steps take.
 
-    def __init__(self) -> None:
+    Args:
+        stage: what is done in it, such as "stylizing".
+    """
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
         self._steps, self._begun, self._before = 0, 0.0, 0.0
 
     def add(self, fraction: float) -> None:
         """Take note of a step.
 
         Args:
-            fraction: of the whole work that is done now, 0 to 1.
+            fraction: of the stage that is done now, 0 to 1.
         """
         self._steps += 1
         if self._steps == SETTLED:
@@ -47,4 +52,4 @@ class Forecast:
             rate = (time.monotonic() - self._begun) / (fraction - self._before)
             seconds = rate * (1 - fraction)
             if seconds >= SHORT_SECONDS:
-                tell(f"this will take about {in_words(seconds)} here")
+                tell(f"{self._stage} will take about {in_words(seconds)} here")

@@ -60,7 +60,7 @@ def bars(quiet: bool = False) -> Iterator[OnProgress | None]:
         return
     from tqdm.auto import tqdm  # late: it imports a notebook's widgets where there are some
 
-    bar, shown, forecast = None, None, Forecast()
+    bar, shown, forecast = None, None, Forecast("")
 
     def draw(progress: Progress) -> None:
         nonlocal bar, shown, forecast
@@ -75,7 +75,7 @@ def bars(quiet: bool = False) -> Iterator[OnProgress | None]:
                 initial=progress.done,
                 smoothing=0.1,
             )
-            shown, forecast = stage, Forecast()
+            shown, forecast = stage, Forecast(progress.stage)
         if progress.note:
             bar.set_postfix_str(progress.note, refresh=False)
         bar.update(progress.done - bar.n)

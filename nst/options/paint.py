@@ -83,7 +83,7 @@ class StyleOptions(StylePictureOptions):
     refine_steps: int | None = one_pass_option(
         None,
         help="steps of learning a --style-path on the input; none takes 100, or 20 where the "
-        "--checkpoint predicts styles, as any_style does; 0 uses the prediction",
+        "--checkpoint predicts the style first, as any_style does; 0 takes what it predicts",
         group="style pictures",
         metavar="STEPS",
         low=0,

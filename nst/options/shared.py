@@ -7,9 +7,7 @@ from nst.options.field import option
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 SEED_HELP = "seed of all random numbers"
 VGG_HELP = "VGG-19 weights; none looks for them and downloads them"
-CHECKPOINT_HELP = (
-    "net made by train.py, or fast, any_style; none takes fast, or what --style-path needs"
-)
+CHECKPOINT_HELP = "net made by train.py, or fast, any_style; none takes fast"
 FLOW_HELP = "what estimates the motion: auto takes raft on a GPU that has its weights, else dis"
 FLOW_SIDE_HELP = "longer side at which motion is estimated; none takes 512 for raft, 320 for dis"
 # VGG-19's layers that tell a style, in training and in measuring.

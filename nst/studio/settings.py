@@ -108,6 +108,7 @@ def _options(kind: type[Checked], settings: Settings, files: Files) -> dict[str,
             return parse_style(ORIGINAL)
         kind, _, rest = style.partition(":")
         if kind == PICTURE:
+            checkpoints.add(ANY_STYLE)  # which shows a picture's style at once
             return StyleSpec(((files.path(rest), 1.0),))
         checkpoints.add(kind if kind in SHIPPED else str(files.path(kind)))
         return StyleSpec(((rest, 1.0),))
@@ -118,7 +119,6 @@ def _options(kind: type[Checked], settings: Settings, files: Files) -> dict[str,
         raise InputError("an included style and a picture cannot be blended: choose two of a kind")
     if pictures:
         values["style_path"] = tuple(spec.pictures[0] for spec in pictures)
-        checkpoints.add(ANY_STYLE)  # which shows a picture's style at once
         if len(used) > 1:
             values["blend"] = tuple(round(weight, 3) for _, weight in used)
     elif used:

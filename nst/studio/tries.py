@@ -130,7 +130,7 @@ class Tries:
         key = (_stamp(source), long_side, output.suffix)  # type: ignore[union-attr]
         return self._keep("content", key, lambda: read_content(source, output, long_side))  # type: ignore[arg-type]
 
-    def _tuner(self, config: PictureConfig, checkpoint: Checkpoint, wait: bool) -> Tune:
+    def _tuner(self, config: PictureConfig, checkpoint: Checkpoint, wait: bool) -> Tune | None:
         """Return what tunes codes, once each; without `wait` only what is tuned already is used."""
         source, long_side = config.content_path, config.long_side
         exact = placed(checkpoint.net, self.device, torch.float32)
@@ -138,6 +138,8 @@ class Tries:
             checkpoint, exact, lambda: [load_image(source, long_side)], config.refine_steps,
             config.precision, config.style_scale,
         )  # fmt: skip
+        if tune is None:
+            return None
 
         def kept(picture: Tensor, code: Tensor) -> Tensor:
             shown = hashlib.sha256(picture.numpy().tobytes()).digest()

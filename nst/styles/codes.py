@@ -18,8 +18,14 @@ from nst.styles.spec import ORIGINAL, StyleSpec, first_style, names_of, row_of
 STYLE_SIDE = 256
 # Longer side of a picture, in pixels, in which strokes are as wide as in training.
 REFERENCE_SIDE = 640
-# A style picture (1, 3, H, W) and its predicted code (1, D) -> an improved code (1, D).
+# A style picture (1, 3, H, W) and the code to begin with, predicted or the mean of others, to its
+# code; both (1, D), or (1, D + W) with kernels.
 Tune = Callable[[Tensor, Tensor], Tensor]
+
+
+def as_it_is(_: Tensor, code: Tensor) -> Tensor:
+    """Return the code to begin with: a `Tune` that takes no time."""
+    return code
 
 
 def check_scale(checkpoint: Checkpoint, style_scale: float) -> None:
@@ -66,7 +72,7 @@ def style_code(
     Args:
         strength: multiplies the style's own, 0 to 1.
         scale: brush size; 2 doubles it.
-        tune: improves the code that the encoder predicts for a picture.
+        tune: gives a picture's code; None takes what the encoder predicts.
 
     Raises:
         InputError: the checkpoint has no such style, or a picture cannot be read.
@@ -112,7 +118,7 @@ def _named_code(checkpoint: Checkpoint, name: str) -> Tensor:
 
 
 def _picture_code(checkpoint: Checkpoint, path: Path, scale: float, tune: Tune | None) -> Tensor:
-    """Return the code that the encoder predicts for a picture, tuned."""
+    """Return the code of a picture: predicted by the encoder and tuned, or learned."""
     if checkpoint.encoder is None:
         if tune is None:
             raise InputError(

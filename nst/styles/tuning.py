@@ -10,13 +10,14 @@ the styles that the net has: longer, and much nearer to the picture.
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import torch
 from torch import Tensor
 
 from nst.core.device import choose_dtype
-from nst.core.progress import OnProgress, tracked
+from nst.core.progress import OnProgress, Progress, tracked
 from nst.core.tensors import fit_within, resize, size_of
 from nst.losses.perceptual import (
     content_loss,
@@ -54,6 +55,7 @@ def tuner_of(
     steps: int | None = None,
     precision: str = "auto",
     style_scale: float = 1.0,
+    count: int = 1,
     on_progress: OnProgress | None = None,
 ) -> Tune | None:
     """Return what improves the code that a checkpoint has for a picture; None without steps.
@@ -62,14 +64,24 @@ def tuner_of(
         net: the checkpoint's, in float32, where the code is to be tuned.
         steps: None takes what the checkpoint needs.
         style_scale: of strokes that are learned; those that are predicted have theirs already.
+        count: of the pictures that there are; the progress is that of all of them.
     """
+    if steps is None:
+        steps = TUNING_STEPS if checkpoint.encoder else LEARNING_STEPS
+    if not steps:
+        return None
+    total, finished = steps * count, 0
+
+    def report(progress: Progress) -> None:
+        nonlocal finished
+        if on_progress:
+            done = finished % total + progress.done
+            on_progress(replace(progress, done=done, total=total))
+        finished += steps * (progress.done == steps)
+
     if checkpoint.encoder:
-        steps = TUNING_STEPS if steps is None else steps
-        return code_tuner(net, contents, steps, precision, on_progress) if steps else None
-    steps = LEARNING_STEPS if steps is None else steps
-    return (
-        style_learner(checkpoint, net, contents, steps, style_scale, on_progress) if steps else None
-    )
+        return code_tuner(net, contents, steps, precision, report)
+    return style_learner(checkpoint, net, contents, steps, style_scale, report)
 
 
 def code_tuner(

@@ -146,7 +146,8 @@ def paint_shots(session: Session, shots: list[Shot], wait: bool = True) -> int:
     done = total - sum(shot.stop - shot.first for shot in pending)
     tell = session.teller("stylizing", done, total)
     workers = min(worker_count(session.config), len(pending))
-    if session.config.keyframe and pending and (session.config.ray or workers > 1):
+    learns = session.config.keyframe or session.styles.pictures
+    if learns and pending and (session.config.ray or workers > 1):
         _ = session.paint  # learned here, once, and not by each worker
     if session.config.ray and pending:
         return paint_on_ray(session, pending, lambda count: tell(done + count))

@@ -27,8 +27,8 @@ from nst.regions.masks import open_masks
 from nst.stylize.forward import MIN_SIDE, stylize, with_grain
 from nst.stylize.paint import Paint, Styles, grade_of, mix_paint, read_styles
 
-# Of a folder so many pictures at most are looked at when a style picture's code is tuned.
-TUNED_ON = 4
+# Of a folder so many pictures at most are looked at when a style picture is learned.
+LEARNED_ON = 4
 
 
 def one_pass_pictures(
@@ -58,8 +58,9 @@ def one_pass_pictures(
     checkpoint = load_checkpoint(config.checkpoint or DEFAULT)
 
     def samples() -> list[Tensor]:
-        every = -(-len(sources) // TUNED_ON)  # rounded up
-        return [load_image(source, config.long_side) for source in sources[::every]]
+        every = -(-len(chosen) // LEARNED_ON)  # rounded up
+        taken = [(source, size) for (source, *_), size in chosen[::every]]
+        return [resize(load_image(source, config.long_side), size) for source, size in taken]
 
     with collected_warnings() as warned:
         paint = mix_paint(config, checkpoint, styles, samples, on_progress)

@@ -23,7 +23,14 @@ from nst.models.transformer_net import TransformerNet
 from nst.options.field import flag_of
 from nst.options.stylize import PictureConfig, VideoConfig
 from nst.regions.spec import Regions, regions_of
-from nst.styles.codes import REFERENCE_SIDE, Tune, check_scale, scale_at, style_codes
+from nst.styles.codes import (
+    REFERENCE_SIDE,
+    Tune,
+    as_it_is,
+    check_scale,
+    scale_at,
+    style_codes,
+)
 from nst.styles.schedule import Clock, Schedule, parse_numbers, parse_styles
 from nst.styles.spec import StyleSpec, parse_style, style_of
 from nst.styles.timeline import Moment, Style, Timeline, distinct
@@ -217,6 +224,27 @@ class Paint:
         return self.codes.device
 
 
+def check_styles(
+    config: PictureConfig | VideoConfig, checkpoint: Checkpoint, styles: Styles
+) -> None:
+    """Refuse what a checkpoint cannot paint, before a picture is learned, which takes long.
+
+    Raises:
+        InputError: the checkpoint lacks a style or a scale, or a picture cannot be read.
+    """
+    check_scale(checkpoint, config.style_scale)
+    if checkpoint.encoder is None and styles.scale:
+        if styles.pictures:
+            raise InputError(
+                "--style-scale-at is for included styles: leave it out, or give "
+                f"--checkpoint {ANY_STYLE} for the picture"
+            )
+        if checkpoint.scaled_codes is None:
+            raise InputError("this checkpoint knows one brush size: leave --style-scale-at out")
+    tune = None if config.refine_steps == 0 else as_it_is
+    _key_codes(checkpoint, styles, config.strength, config.style_scale, tune)
+
+
 def mix_paint(
     config: PictureConfig | VideoConfig,
     checkpoint: Checkpoint,
@@ -229,34 +257,23 @@ def mix_paint(
     """Find the styles' codes and put the net where it is to run; the checkpoint stays as it is.
 
     Args:
-        contents: gives images to tune the codes of pictures on.
+        contents: gives images to learn style pictures on.
         net: what `placed` gave; None places the checkpoint's now.
-        tune: improves the code that the encoder predicts; None tunes it on `contents`.
+        tune: gives a picture's code; None learns it on `contents`, see `tuner_of`.
 
     Raises:
         InputError: the checkpoint lacks a style, or there is no such device.
     """
     device = choose_device(config.device)
     dtype = choose_dtype(config.precision, device)
-    check_scale(checkpoint, config.style_scale)
+    check_styles(config, checkpoint, styles)
     if styles.pictures and checkpoint.encoder is None:
-        if styles.scale:
-            raise InputError(
-                "--style-scale-at is for included styles: leave it out, or give "
-                f"--checkpoint {ANY_STYLE} for the picture"
-            )
         checkpoint = checkpoint.learnable()
     if tune is None and styles.pictures:
-        exact = placed(checkpoint.net, device, torch.float32)
-        tune = tuner_of(
-            checkpoint, exact, contents, config.refine_steps, config.precision,
-            config.style_scale, on_progress,
-        )  # fmt: skip
+        tune = picture_tuner(config, checkpoint, len(set(styles.pictures)), contents, on_progress)
     codes, weights = _key_codes(checkpoint, styles, config.strength, config.style_scale, tune)
     scales, wanted = checkpoint.scales, config.style_scale
     grows, scaled = checkpoint.scaled_codes is not None, None
-    if not grows and checkpoint.encoder is None and styles.scale:
-        raise InputError("this checkpoint knows one brush size: leave --style-scale-at out")
     if not grows and styles.scale:  # the encoder looks at the picture at each of them
         scales = tuple(sorted({wanted * factor for factor in styles.scale.values}))
     if grows or styles.scale:
@@ -274,6 +291,21 @@ def mix_paint(
     return Paint(
         net, codes.to(device), dtype, identity, weight, checkpoint.grain, detail, scales, scaled,
         wanted, grows,
+    )  # fmt: skip
+
+
+def picture_tuner(
+    config: PictureConfig | VideoConfig,
+    checkpoint: Checkpoint,
+    count: int,
+    contents: Callable[[], list[Tensor]],
+    on_progress: OnProgress | None = None,
+) -> Tune | None:
+    """Return what gives the codes of so many style pictures as the options say, see `tuner_of`."""
+    exact = placed(checkpoint.net, choose_device(config.device), torch.float32)
+    return tuner_of(
+        checkpoint, exact, contents, config.refine_steps, config.precision, config.style_scale,
+        count, on_progress,
     )  # fmt: skip
 
 

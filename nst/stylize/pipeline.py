@@ -5,7 +5,7 @@ of earlier frames is forgotten at a cut, so a range that begins at one comes out
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from itertools import islice
 
@@ -32,12 +32,12 @@ from nst.stylize.key_times import check_keyframes
 from nst.stylize.paint import Paint, Styles, grade_of
 from nst.stylize.recorded import RecordedNet
 
-# From a camera's first picture to the one that a style is tuned on: its exposure settles meanwhile.
+# From a camera's first picture to the one that a style is learned on: its exposure has settled.
 SETTLING_MILLISECONDS = 700
 
 
 def sample(config: VideoConfig) -> list[Tensor]:
-    """Return frames that a style picture is tuned on, as they are painted: one of each third.
+    """Return frames that a style picture is learned on, as they are painted: one of each third.
 
     Of a camera, and where the length is not known, one; a camera's is a little later than its
     first.
@@ -48,16 +48,21 @@ def sample(config: VideoConfig) -> list[Tensor]:
         for frame in source.raw:
             if not live or frame.pts >= SETTLING_MILLISECONDS:
                 break
-    images = [frame.image]
+    images, rate = [frame.image], frame_rate(config.rate)
     for third in (1, 2) if info.frames and not live else ():
         start = config.start + float(third * info.frames // 3 / info.rate)
-        with open_video(config.input_video, start, deinterlace=config.deinterlace) as video:
+        with (
+            suppress(InputError),  # a file that is cut short says more frames than it has
+            open_video(
+                config.input_video, start, rate=rate, deinterlace=config.deinterlace
+            ) as video,
+        ):
             images += [frame.image for frame in islice(video, 1)]
     return [resize(image, info.size) for image in images]
 
 
 def check_times(config: VideoConfig, styles: Styles) -> None:
-    """Refuse styles at times that the video does not have, before anything is tuned on it.
+    """Refuse styles at times that the video does not have, before anything is learned on it.
 
     Raises:
         InputError: names the option and the time.

@@ -38,7 +38,7 @@ from nst.styles.schedule import Clock, is_scheduled, parse_styles
 from nst.styles.spec import StyleSpec, names_of
 from nst.stylize.film import keeps_parts, paint_film
 from nst.stylize.frames import followed, stylize_frames
-from nst.stylize.paint import Styles, grade_of, mix_paint, read_styles
+from nst.stylize.paint import Styles, check_styles, grade_of, mix_paint, picture_tuner, read_styles
 from nst.stylize.pipeline import Source, sample
 from nst.stylize.videos import one_pass_video
 
@@ -97,8 +97,10 @@ def _preview_frames(
     styles = read_styles(config)
     timeline = styles.timeline(Clock.of(info))
     checkpoint = load_checkpoint(config.checkpoint or DEFAULT)
-    paint = mix_paint(config, checkpoint, styles, lambda: sample(config), on_progress)
     size = fit_within(info.size, TILE_SIDE)
+    learning = time.perf_counter()
+    paint = mix_paint(config, checkpoint, styles, lambda: _small(config, size), on_progress)
+    learning = time.perf_counter() - learning
     small = paint.for_size(size, styles.scale_factors)
     count = min(FRAMES, info.frames)
     numbers = [(2 * i + 1) * info.frames // (2 * count) for i in range(count)]
@@ -126,7 +128,8 @@ def _preview_frames(
         moment = f"{float(number / info.rate):.1f} s"
         tiles.append(tile(moment, [painted.result.image.cpu()]))
         plans += _plan(painted)
-    cost = _measured(config, info, min(seconds) * info.size[0] * info.size[1] / size[0] / size[1])
+    guess = min(seconds) * info.size[0] * info.size[1] / size[0] / size[1]
+    cost = _measured(config, info, guess, learning)
     parts = [
         text_line(cost.in_words, tiles[0].shape[3] * min(COLUMNS, count)),
         grid(tiles, COLUMNS),
@@ -135,6 +138,11 @@ def _preview_frames(
         parts.append(grid([tile("regions", [plan]) for plan in plans], FRAMES))
     save_image(framed(stacked(parts)), config.preview)
     return cost
+
+
+def _small(config: VideoConfig, size: tuple[int, int]) -> list[Tensor]:
+    """Return frames that a style picture is learned on, in the size of a tile."""
+    return [resize(image, size) for image in sample(config)]
 
 
 def _plan(painted: PaintedFrame) -> list[Tensor]:
@@ -171,11 +179,17 @@ def _preview_styles(config: VideoConfig, info: StreamInfo, on_progress: OnProgre
     specs = specs or [StyleSpec(((name, 1.0),)) for name in names_of(checkpoint)]
     if not specs:
         raise InputError("this checkpoint has no styles of its own: give --style-path")
+    for spec in specs:
+        check_styles(config, checkpoint, Styles(spec))
     size = fit_within(info.size, STYLE_SIDE)
     frame = _frame(config, info, info.frames // 2, size)
     tiles = [tile("original", [frame.image])]
-    for spec in tracked(specs, "previewing", len(specs), "style", on_progress):
-        paint = mix_paint(config, checkpoint, Styles(spec), lambda: [frame.image]).for_size(size)
+    tune, count = None, len(pictures)
+    if pictures:
+        tune = picture_tuner(config, checkpoint, count, lambda: [frame.image], on_progress)
+    report = None if tune else on_progress  # what takes long has a bar: to learn
+    for spec in tracked(specs, "previewing", len(specs), "style", report):
+        paint = mix_paint(config, checkpoint, Styles(spec), list, tune=tune).for_size(size)
         scenes = followed([frame], paint.device, None, None, paint.grain)
         (painted,) = stylize_frames(
             scenes, paint, 0.0, config.preserve_color, grade=grade_of(config)
@@ -211,11 +225,12 @@ class _Cost:
         )
 
 
-def _measured(config: VideoConfig, info: StreamInfo, guess: float) -> _Cost:
+def _measured(config: VideoConfig, info: StreamInfo, guess: float, learning: float) -> _Cost:
     """Paint some frames from the middle as the whole would be painted, and see what they take.
 
     Args:
         guess: seconds a frame, about, by which it is decided how many.
+        learning: seconds that the styles' codes take.
     """
     low, high = EXCERPT_FRAMES
     frames = min(info.frames, high, max(low, round(EXCERPT_SECONDS / max(guess, 1e-6))))
@@ -237,7 +252,7 @@ def _measured(config: VideoConfig, info: StreamInfo, guess: float) -> _Cost:
         )
         spent = time.perf_counter() - begun
     rates = [_rate(marks[stage]) for stage in ("stylizing", "joining") if stage in marks]
-    fixed = max(0.0, spent - sum(rates) * report.frames)
+    fixed = learning + max(0.0, spent - sum(rates) * report.frames)
     return _Cost(
         info,
         report.frames,
@@ -276,6 +291,7 @@ def _excerpt(config: VideoConfig, info: StreamInfo, frames: int, folder: Path) -
         strength_at=None,
         strength_follows="none",
         style_scale_at=None,
+        refine_steps=0 if config.refine_steps == 0 else 1,  # the codes have been learned once
         resume=keeps_parts(config, None),
         preview=None,
         preview_styles=None,

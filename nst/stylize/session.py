@@ -17,10 +17,11 @@ from nst.media.frames import OnFrame, PaintedFrame, StreamInfo
 from nst.models.checkpoint import DEFAULT, Checkpoint, load_checkpoint
 from nst.motion.flow import FlowEstimator
 from nst.options.stylize import VideoConfig
+from nst.styles.codes import as_it_is
 from nst.styles.schedule import Clock
 from nst.stylize.key_learning import key_paint, learned
 from nst.stylize.key_times import check_keyframes
-from nst.stylize.paint import Paint, Styles, mix_paint, read_styles
+from nst.stylize.paint import Paint, Styles, check_styles, mix_paint, read_styles
 from nst.stylize.parts import Parts
 from nst.stylize.pipeline import Pipeline, Source, sample
 from nst.stylize.record import new_record
@@ -44,7 +45,7 @@ class Session:
 
     @cached_property
     def paint(self) -> Paint:
-        """What to paint with: tuned on the video once, by whoever comes first."""
+        """What to paint with: learned on the video once, by whoever comes first."""
         config, parts = self.config, self.parts
         if config.keyframe:
             paint = mix_paint(config, self.checkpoint, self.styles, lambda: sample(config))
@@ -53,12 +54,12 @@ class Session:
             if known is None:  # another process may have been first
                 keys = key_paint(config, self.checkpoint, keys.keys, parts.shared_codes(made))
             return replace(paint, keys=keys)
-        if not self.styles.pictures:  # nothing to tune
+        if not self.styles.pictures:  # nothing to learn
             return mix_paint(config, self.checkpoint, self.styles, lambda: sample(config))
         known = parts.shared_codes(None)
         paint = mix_paint(
             config, self.checkpoint, self.styles, lambda: sample(config), self.on_progress,
-            tune=(lambda _, code: code) if known else None,
+            tune=as_it_is if known else None,
         )  # fmt: skip
         known = known or parts.shared_codes(_codes(paint))
         on_device = {name: codes.to(paint.device) for name, codes in known.items()}
@@ -118,13 +119,14 @@ def opened_session(
         InputError: something the user gave is wrong.
     """
     styles, device = read_styles(config), choose_device(config.device)
+    checkpoint = load_checkpoint(config.checkpoint or DEFAULT)
+    check_styles(config, checkpoint, styles)
     settled = record["settled"] if record else settled_options(config, device)
     as_settled = replace(config, **settled)
     with ExitStack() as stack:
         source = stack.enter_context(Source(as_settled, device))
         styles.timeline(Clock.of(source.info))  # refuses times that it does not have
         check_keyframes(config, source.info)
-        checkpoint = load_checkpoint(config.checkpoint or DEFAULT)
         if record is None:
             record = new_record(config, styles, settled)
             record["depths"] = kept_depths(config, writable_depth(config, source.info, device))

@@ -33,7 +33,7 @@ from nst.regions.edges import color_plan
 from nst.styles.pictures import style_pictures
 from nst.styles.spec import first_style
 from nst.stylize.key_learning import learned
-from nst.stylize.paint import Styles, mix_paint, read_styles
+from nst.stylize.paint import Styles, check_styles, mix_paint, read_styles
 from nst.stylize.pipeline import Pipeline, Source, check_times, sample
 
 # Without a report a few small frames are measured, at a cost that does not show.
@@ -58,8 +58,9 @@ def one_pass_video(
     choose_device(config.device)  # refuses one that is absent before anything is read
     with collected_warnings() as warned:
         styles = read_styles(config)
-        check_times(config, styles)
         checkpoint = load_checkpoint(config.checkpoint or DEFAULT)
+        check_styles(config, checkpoint, styles)
+        check_times(config, styles)
         paint = mix_paint(config, checkpoint, styles, lambda: sample(config), on_progress)
         if config.keyframe:
             paint = replace(paint, keys=learned(config, checkpoint, None, on_progress)[0])
