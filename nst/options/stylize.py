@@ -230,7 +230,7 @@ class VideoConfig(PaintOptions, RegionOptions, OptimizeVideoOptions):
         common=True,
     )
     temporal_blend: float = one_pass_option(
-        0.8,
+        0.9,
         help="weight of the warped previous result, against flicker",
         group="coherence",
         metavar="FRACTION",
