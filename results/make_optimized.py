@@ -16,7 +16,7 @@ import nst
 from nst.core.tensors import to_float
 from nst.media.images import read_picture, save_image
 from nst.media.sheet import grid
-from results.make_page import smaller
+from results.make_page import found, smaller
 
 SIDE, STEPS = 320, 60
 ASTRONAUT, CAT = data.astronaut()[:400, 40:440], data.chelsea()[:300, 75:375]
@@ -30,7 +30,7 @@ def main() -> None:
     given = parser.parse_args()
     tiles = []
     for photo, style in PAIRS:
-        painting = next(given.style_dir.glob(f"{style}.*"))
+        painting = found(given.style_dir, style)
         painted = nst.optimize(photo, painting, long_side=SIDE, steps=STEPS)
         for picture in (Image.fromarray(photo), read_picture(painting), Image.fromarray(painted)):
             square = ImageOps.fit(picture.convert("RGB"), (SIDE, SIDE))

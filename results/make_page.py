@@ -39,7 +39,7 @@ CUTS = {
 SECONDS, LONG_SIDE = 2, 480
 # Animations: pixels of one clip's longer side, and every how many frames are shown.
 ANIMATION_SIDE, ANIMATION_EVERY, ANIMATION_QUALITY = 320, 2, 70
-HERO_SIDE = 640
+HERO_SIDE = 480
 PAINT = "python stylize_video.py --input-video results/"
 # Name of the result -> its title, the clip, and the options it is painted with.
 CLIPS = {
@@ -108,6 +108,14 @@ def animation(clips: list[Path], target: Path, side: int = ANIMATION_SIDE) -> No
     )  # fmt: skip
 
 
+def found(folder: Path, name: str) -> Path:
+    """Return the picture of a name in a folder; without one the program ends with a line."""
+    files = sorted(folder.glob(f"{name}.*"))
+    if not files:
+        sys.exit(f"error: no picture {folder / name}.*: give the folder that has it")
+    return files[0]
+
+
 def smaller(path: Path, quality: int = 85) -> None:
     """Save a sheet again at a JPEG quality that suits a page."""
     with Image.open(path) as picture:
@@ -118,14 +126,14 @@ def smaller(path: Path, quality: int = 85) -> None:
 def add_regions(page: Page) -> None:
     """Paint the portrait in two styles, with which the page begins."""
     page.lines += [
-        "A woman in the style of van Gogh's Starry Night, the world behind her in that of Munch's "
-        "Scream, with one command:\n",
-        "![a painted woman in blue strokes before a red sky](regions.webp)\n",
+        "A clip, and the woman in the style of van Gogh's Starry Night, the world behind her in "
+        "that of Munch's Scream, with one command:\n",
+        "![a woman, and painted in blue strokes before a red sky](regions.webp)\n",
     ]
     page.run("regions", f"{PAINT}portrait.mp4 --output-video regions.mp4 {REGIONS}")
     if "regions" in page.remade:
         painted = HERE.parent / "regions.mp4"
-        animation([painted], HERE / "regions.webp", HERO_SIDE)
+        animation([HERE / "portrait.mp4", painted], HERE / "regions.webp", HERO_SIDE)
         painted.unlink()
 
 
@@ -213,13 +221,12 @@ def add_others(page: Page) -> None:
     """Add what other commands made."""
     page.lines += [
         "## Any picture as the style\n",
-        "Twelve paintings that the nets were not trained on (folder `unseen`), above four photos "
-        "in the style of each:\n",
-        "```bash\npython -m benchmarks.any_style --style-dir unseen --content-dir photos "
-        "--photos 4 --sheet results/any_style.jpg\n```\n",
-        "![twelve paintings, above four photos in the style of each](any_style.jpg)\n",
+        "Six paintings that are not included (folder `paintings`, named in the program), each "
+        "learned by the fast net on the picture to be painted, in half a minute:\n",
+        "```bash\npython -m results.make_learned --style-dir paintings\n```\n",
+        "![six paintings, and a face and a cat in the style of each](any_style.jpg)\n",
         "## Optimized pixels\n",
-        "Slower and finer, for any painting (folder `styles`):\n",
+        "Slower and finer, for any painting (folder `styles`, named in the program):\n",
         "```bash\npython -m results.make_optimized --style-dir styles\n```\n",
         "![photo, painting, and the photo optimized in its style, three times](optimized.jpg)\n",
     ]

@@ -79,7 +79,7 @@ def test_torchvisions_net_is_the_one_torchvision_runs(mobilenet):
 def test_auto_takes_the_small_one_and_says_so(shelf, monkeypatch):
     monkeypatch.setattr(segmentation, "load_small_deeplab", lambda: b"")
     monkeypatch.setattr(segmentation, "read_tensors", lambda _: random_tensors())
-    with pytest.warns(UserWarning, match="small DeepLabV3.*--segmenter mobilenet") as said:
+    with pytest.warns(UserWarning, match="DeepLabV3.*small one; --segmenter mobilenet") as said:
         assert Segmenter().kind == "small"
     assert len(said) == 1 and "\n" not in str(said[0].message)
 

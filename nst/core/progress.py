@@ -11,6 +11,9 @@ from nst.core.forecast import Forecast
 
 Item = TypeVar("Item")
 
+# Where the clock is what is counted, it has no rate.
+CLOCK_BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} s [{remaining} left{postfix}]"
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -74,6 +77,7 @@ def bars(quiet: bool = False) -> Iterator[OnProgress | None]:
                 unit=progress.unit,
                 initial=progress.done,
                 smoothing=0.1,
+                bar_format=CLOCK_BAR if progress.unit == "s" else None,
             )
             shown, forecast = stage, Forecast(progress.stage)
         if progress.note:

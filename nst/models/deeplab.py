@@ -96,11 +96,13 @@ def _auto(device: torch.device) -> tuple[str, nn.Module]:
         except InputError:
             if ready:
                 raise
+    known = find((SMALL_DEEPLAB.file,))
     net = _build("small")
-    warn(
-        "masks come from the small DeepLabV3, since torchvision's are not at hand; "
-        f"--segmenter {best} fetches one"
-    )
+    if not known:  # said once
+        warn(
+            "torchvision's DeepLabV3 could not be downloaded: masks come from the small one; "
+            f"--segmenter {best} tries again"
+        )
     return "small", net
 
 
