@@ -49,7 +49,7 @@ def test_a_line_says_kind_range_and_default():
         "- `--[no-]keep-audio`: copy the sound [on]\n",
         "- `--loss moments|gram|wasserstein`: ",
         "- `--lags FRAMES ...`: ",
-        "at least 0; only with `--method one-pass` [20]\n",
+        "from 0 to 0.95; only with `--method one-pass` [0.9]\n",
         "Optimized video, only with `--method optimize`:\n",
         r"'wave\*0.5+scream\*0.5'",
     ):
