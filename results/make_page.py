@@ -43,9 +43,9 @@ HERO_SIDE = 480
 PAINT = "python stylize_video.py --input-video results/"
 # Name of the result -> its title, the clip, and the options it is painted with.
 CLIPS = {
-    "person": ("A person", "sample.mp4", "--style starry_night"),
+    "person": ("A person", "sample.mp4", "--style red_horse"),
     "animal": ("An animal", "rabbit.mp4", "--style composition_vii"),
-    "cars": ("A street", "street.mp4", "--style stables"),
+    "cars": ("A street", "street.mp4", "--style tarot_sun"),
 }
 REGIONS = "--region people=starry_night --region background=the_scream"
 # Photo -> the style that it is painted in.
