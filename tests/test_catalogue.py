@@ -27,7 +27,7 @@ def test_the_shipped_styles_are_listed_a_line_each():
     for name in SHIPPED:
         listed = {line.removeprefix(f"{name}: ") for line in lines if line.startswith(f"{name}: ")}
         styles = set(load_checkpoint(name).styles) - {"identity"}
-        assert listed == (styles or {"any picture, by --style-path"})
+        assert listed == (styles or {"any picture at once, by --style-path with this checkpoint"})
 
 
 def test_a_sheet_has_each_style_picture_above_the_photo_in_that_style(tiny, tmp_path):

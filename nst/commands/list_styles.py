@@ -44,7 +44,7 @@ def catalogue(config: CatalogueConfig) -> str:
     for name, checkpoint in checkpoints.items():
         lines += [f"{name}: {style}" for style in names_of(checkpoint)]
         if checkpoint.encoder:
-            lines.append(f"{name}: any picture, by --style-path")
+            lines.append(f"{name}: any picture at once, by --style-path with this checkpoint")
     if config.checkpoint is None:
         lines += [f"look: {name}: {words}" for name, words in included_looks().items()]
     return "\n".join(lines)
